@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core.h"
+
+#include "interrupt.h"
+#include "tlbops.h"
+
+static void ppc_reset_spr(const struct pyexit_params *params, struct pyexit_spr *spr)
+{
+	spr->PVR = params->pvr;
+	spr->SVR = params->svr;
+	spr->HID0 = params->hid0;
+	spr->MMUCFG = params->mmucfg;
+	spr->TLB0CFG = params->tlb0cfg;
+	spr->TLB1CFG = params->tlb1cfg;
+	spr->TLB0PS = params->tlb0ps;
+	spr->TLB1PS = params->tlb1ps;
+	spr->EPTCFG = params->eptcfg;
+	spr->LRATCFG = params->lratcfg;
+	spr->LRATPS = params->lratps;
+}
+
+static void ppc_reset(struct ppc_hw *hw)
+{
+	for (uint32_t t = 0; t < hw->threads; t++) {
+		ppc_reset_spr(&hw->params, &hw->spr[t]);
+		hw->spr[t].PIR = t;
+	}
+}
+
+static const struct spr_pair *find_pair(const struct ppc_hw *hw, uint64_t number)
+{
+	if (hw->params.width != 64)
+		return NULL;
+	for (size_t i = 0; i < sizeof(spr_pairs) / sizeof(spr_pairs[0]); i++)
+		if (spr_pairs[i].number == number)
+			return &spr_pairs[i];
+	return NULL;
+}
+
+static int spr_exists(const struct pyexit_params *params, const struct spr_row *row)
+{
+	return !(row->flags & SPR_MAV2) || params->mav == 2 || (row->flags & SPR_RAW && params->raw);
+}
+
+static const struct spr_row *find_spr(const struct ppc_hw *hw, uint64_t number)
+{
+	for (size_t i = 0; i < sizeof(spr_rows) / sizeof(spr_rows[0]); i++)
+		if (spr_rows[i].number == number && spr_exists(&hw->params, &spr_rows[i]))
+			return &spr_rows[i];
+	return NULL;
+}
+
+static uint64_t *spr_at(struct ppc_hw *hw, uint32_t thread, const struct spr_row *row)
+{
+	return (uint64_t *)&hw->spr[thread] + row->index;
+}
+
+static uint64_t spr_bits(const struct pyexit_params *params, const struct spr_row *row)
+{
+	switch (row->width) {
+	case SPR_MAS:
+		return params->mas_mask[row->mas];
+	case SPR_PID_BITS:
+		return params->pid_mask;
+	case SPR_LPID_BITS:
+		return params->lpid_mask;
+	case SPR_EP_BITS:
+		return params->ep_mask;
+	case SPR_ULONG:
+		return params->width == 64 ? UINT64_MAX : UINT32_MAX;
+	default:
+		return UINT32_MAX;
+	}
+}
+
+static void write_spr(struct ppc_hw *hw, uint32_t thread, const struct spr_row *row, uint64_t value)
+{
+	uint64_t *spr = spr_at(hw, thread, row);
+
+	value &= spr_bits(&hw->params, row);
+	if (row->flags & SPR_CLEAR) {
+		ppc_event(&hw->events, PYEXIT_EVENT_MTSPR, 0, row->number, value, 0);
+		value = *spr & ~value;
+	}
+	*spr = value;
+}
+
+static struct ppc_end ppc_mtspr(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t value)
+{
+	const struct spr_pair *pair = find_pair(hw, number);
+	const struct spr_row *row = find_spr(hw, number);
+
+	ppc_count(hw, thread, PYEXIT_OP_MTSPR);
+	if (pair) {
+		write_spr(hw, thread, find_spr(hw, pair->high), value >> 32);
+		write_spr(hw, thread, find_spr(hw, pair->low), (uint32_t)value);
+		return PPC_DONE;
+	}
+	if (number == SPR_MMUCSR0) {
+		ppc_tlb_flash(hw, ppc_core_of(hw, thread), value);
+		return PPC_DONE;
+	}
+	if (!row || row->flags & SPR_READ_ONLY)
+		return ppc_illegal(hw, thread);
+	write_spr(hw, thread, row, value);
+	return PPC_DONE;
+}
+
+static struct ppc_end ppc_mfspr(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t *value)
+{
+	const struct spr_pair *pair = find_pair(hw, number);
+	const struct spr_row *row = find_spr(hw, number);
+
+	ppc_count(hw, thread, PYEXIT_OP_MFSPR);
+	*value = 0;
+	if (pair)
+		*value = *spr_at(hw, thread, find_spr(hw, pair->high)) << 32 |
+			 (uint32_t)*spr_at(hw, thread, find_spr(hw, pair->low));
+	else if (row)
+		*value = *spr_at(hw, thread, row);
+	else if (number != SPR_MMUCSR0)
+		return ppc_illegal(hw, thread);
+	return PPC_DONE;
+}

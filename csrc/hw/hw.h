@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* hw/hw: the hardware of a machine, as data that its rooms share. */
+#ifndef HW_HW_H
+#define HW_HW_H
+
+#include "pyexit.h"
+
+/* The event ring: a full one keeps what it has and counts what it loses. */
+struct ppc_events {
+	struct pyexit_event *ring;
+	uint32_t capacity;
+	uint32_t first;
+	uint32_t used;
+	uint64_t lost;
+};
+
+/* Real memory: ranges that ascend, do not overlap and are page aligned. */
+struct ppc_memory {
+	struct pyexit_ram *range;
+	size_t count;
+};
+
+struct ppc_hw {
+	struct pyexit_params params;
+	uint32_t cores;
+	uint32_t threads;		/* of all cores together */
+	struct pyexit_htlb0 *htlb0;	/* one per core */
+	struct pyexit_htlb1 *htlb1;
+	struct pyexit_core *core;
+	struct pyexit_spr *spr;		/* one per thread */
+	struct pyexit_thread *thread;
+	struct ppc_memory memory;
+	struct ppc_events events;
+};
+
+#endif

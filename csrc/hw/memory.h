@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * hw/memory: real memory (mmu-kvm 15).  RAM is ranges of host memory that
+ * the caller lends; everything else is not RAM.
+ */
+#ifndef HW_MEMORY_H
+#define HW_MEMORY_H
+
+#include "hw.h"
+
+#define PPC_PAGE_SHIFT 12
+
+/* The range that holds real address @addr, or NULL. */
+static const struct pyexit_ram *ppc_ram(const struct ppc_memory *memory, uint64_t addr);
+
+/* Is page frame @pfn RAM? */
+static int ppc_page_is_ram(const struct ppc_memory *memory, uint64_t pfn);
+
+/* The big-endian word at @addr, aligned or not; bytes that are not RAM read 0. */
+static uint32_t ppc_load32(const struct ppc_memory *memory, uint64_t addr);
+
+#endif

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pyexit: the exit path of Linux KVM's Book E hypervisor (e500mc, e5500,
+ * e6500) and the processor under it, as a library.
+ *
+ * This is the only public header.  It is C99 and C++, includes nothing but
+ * <stdint.h> and <stddef.h>, and is written in the subset that cffi parses:
+ * Python's declarations are derived from it, there is no second copy.
+ *
+ * Errors are negative errno values, pyexit_strerror() explains them.
+ * Nothing here allocates but pyexit_machine_new(), nothing reads a clock,
+ * nothing does I/O, nothing is global.
+ *
+ * Threads: a machine belongs to one thread at a time; different machines
+ * are independent.
+ */
+#ifndef PYEXIT_H
+#define PYEXIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define PYEXIT_API __attribute__((visibility("default")))
+#else
+#define PYEXIT_API
+#endif
+
+/* The ABI: the major number changes when old callers break. */
+#define PYEXIT_ABI_MAJOR 0
+#define PYEXIT_ABI_MINOR 1
+
+/* Upper bounds of the arrays below; the machine's own geometry is smaller. */
+#define PYEXIT_TLB0_ENTRIES 1024
+#define PYEXIT_TLB0_SETS 128
+#define PYEXIT_TLB1_ENTRIES 64
+#define PYEXIT_REAL_BITS 40
+#define PYEXIT_PAGE_SIZE 4096
+
+/* Processor models. */
+enum pyexit_model {
+	PYEXIT_E500MC = 0,
+	PYEXIT_E5500 = 1,
+	PYEXIT_E6500 = 2
+};
+
+/* Parameter sets of one model (mmu-hardware 0.4). */
+enum pyexit_param_set {
+	PYEXIT_PARAMS_CORE = 0,		/* the core as its manual has it */
+	PYEXIT_PARAMS_RECORDED = 1	/* the host that the kernel vectors were recorded on */
+};
+
+/* How the guest's last instruction is fetched (design 6, mmu-kvm 15). */
+enum pyexit_fetch {
+	PYEXIT_FETCH_MERGED = 0,	/* Linux 6.1: every failure is AGAIN */
+	PYEXIT_FETCH_SEED_V4 = 1	/* patch 5/5 v4: permission, attributes, non-RAM are FAIL */
+};
+
+/*
+ * What a verb or a hardware instruction came to.  All but HIT, DONE and
+ * DROPPED have taken an interrupt whole: save registers, syndrome, MAS, MSR
+ * and pc are as the processor leaves them at the first handler instruction.
+ */
+enum pyexit_outcome {
+	PYEXIT_DONE = 0,		/* executed; a translation: HIT */
+	PYEXIT_TAKEN_BY_GUEST = 1,	/* the guest's own vector (GIVPR, GIVORn) */
+	PYEXIT_EXIT = 2,		/* from guest state to the hypervisor */
+	PYEXIT_TAKEN_BY_HOST = 3,	/* from hypervisor state: the host's own fault */
+	PYEXIT_DROPPED = 4		/* a touch that ended without access (mmu-hardware 5.1) */
+};
+
+/* Kinds of access that translation tells apart (mmu-hardware 5.1). */
+enum pyexit_access {
+	PYEXIT_FETCH = 0,
+	PYEXIT_LOAD = 1,
+	PYEXIT_STORE = 2,		/* stores, dcbz, dcba, dcbi, stwcx. */
+	PYEXIT_CACHE_LOAD = 3,		/* dcbst, dcbf, icbi: a load */
+	PYEXIT_TOUCH_LOAD = 4,		/* dcbt, icbt: never interrupts */
+	PYEXIT_TOUCH_STORE = 5		/* dcbtst: never interrupts */
+};
+
+/* Hardware operations that a thread counts (design 6): index of thread.ops. */
+enum pyexit_op {
+	PYEXIT_OP_MTSPR = 0,
+	PYEXIT_OP_MFSPR = 1,
+	PYEXIT_OP_ISYNC = 2,
+	PYEXIT_OP_TLBSX = 3,
+	PYEXIT_OP_TLBRE = 4,
+	PYEXIT_OP_TLBWE = 5,
+	PYEXIT_OP_TLBILX = 6,
+	PYEXIT_OP_TLBIVAX = 7,
+	PYEXIT_OP_MSGSND = 8,
+	PYEXIT_OP_LWEPX = 9,
+	PYEXIT_OP_PAGE_MAP = 10,
+	PYEXIT_OP_PAGE_UNMAP = 11,
+	PYEXIT_OP_LOAD = 12
+};
+#define PYEXIT_OPS 16
+
+/* Kinds of event.  arg[] holds, in this order: */
+enum pyexit_event_kind {
+	PYEXIT_EVENT_TLBSX = 1,		/* ea mas5 mas6 mas4 hit; hit = tlbsel<<16 | index, or all ones */
+	PYEXIT_EVENT_TLBWE = 2,		/* mas0 mas1 mas2 mas3 mas7 mas8 */
+	PYEXIT_EVENT_TLBILX = 3,	/* mas5 mas6 ea; detail = T */
+	PYEXIT_EVENT_TLBIVAX = 4,	/* ea mas5 mas6 */
+	PYEXIT_EVENT_MULTI_HIT = 5,	/* ea first second, each tlbsel<<16 | index */
+	PYEXIT_EVENT_KMAP = 6,		/* pfn */
+	PYEXIT_EVENT_PRINTK = 7,	/* detail = enum pyexit_message; its values */
+	PYEXIT_EVENT_HOST_EXCEPTION = 8,	/* ivor, ea or pc: an interrupt taken from hypervisor state */
+	PYEXIT_EVENT_MTSPR = 9		/* spr value: a write-one-to-clear register (DBSR, MCSR) */
+};
+
+/* Kernel log lines (exit 14.1); PRINTK's detail.  arg[] holds: */
+enum pyexit_message {
+	PYEXIT_MSG_FETCH_NO_EXECUTE = 1,	/* pc */
+	PYEXIT_MSG_FETCH_ATTRIBUTES = 2,	/* pc */
+	PYEXIT_MSG_FETCH_NOT_RAM = 3		/* real address */
+};
+
+struct pyexit_event {
+	uint32_t kind;
+	uint32_t detail;
+	uint64_t arg[8];
+};
+
+/*
+ * State.  Plain data: fixed widths, no pointers, padding explicit.  Field
+ * names are those of the kernel vectors.  Registers that the kernel declares
+ * ulong are 64 bits wide here; code of a 32-bit model keeps the high half 0.
+ */
+
+/* TLB0 of a core: entry (set * ways + way).  An entry is five MAS words. */
+struct pyexit_htlb0 {
+	uint64_t mas2[PYEXIT_TLB0_ENTRIES];
+	uint32_t mas1[PYEXIT_TLB0_ENTRIES];
+	uint32_t mas3[PYEXIT_TLB0_ENTRIES];
+	uint32_t mas7[PYEXIT_TLB0_ENTRIES];
+	uint32_t mas8[PYEXIT_TLB0_ENTRIES];
+};
+
+/* TLB1 of a core, fully associative. */
+struct pyexit_htlb1 {
+	uint64_t mas2[PYEXIT_TLB1_ENTRIES];
+	uint32_t mas1[PYEXIT_TLB1_ENTRIES];
+	uint32_t mas3[PYEXIT_TLB1_ENTRIES];
+	uint32_t mas7[PYEXIT_TLB1_ENTRIES];
+	uint32_t mas8[PYEXIT_TLB1_ENTRIES];
+};
+
+/* What the threads of a core share besides the TLBs. */
+struct pyexit_core {
+	uint32_t tlb0_nv;			/* TLB0[NV]; vectors call it host.tlb0_nv */
+	uint32_t pad;
+	uint8_t hes_victim[PYEXIT_TLB0_SETS];	/* per-set counter of HES=1 writes (U11) */
+};
+
+/* The SPR file of a hardware thread. */
+struct pyexit_spr {
+	uint64_t MAS0, MAS1, MAS2, MAS3, MAS4, MAS5, MAS6, MAS7, MAS8;
+	uint64_t PID, LPID, PIR, PVR, SVR, HID0;
+	uint64_t SRR0, SRR1, CSRR0, CSRR1, DSRR0, DSRR1, MCSRR0, MCSRR1;
+	uint64_t ESR, DEAR, MCSR, MCAR, DBSR;
+	uint64_t GSRR0, GSRR1, GESR, GDEAR, GEPR, GPIR;
+	uint64_t GSPRG0, GSPRG1, GSPRG2, GSPRG3;
+	uint64_t IVPR, IVOR[64];
+	uint64_t GIVPR, GIVOR2, GIVOR3, GIVOR4, GIVOR8, GIVOR13, GIVOR14;
+	uint64_t EPCR, MSRP, EPLC, EPSC;
+	uint64_t MMUCFG, TLB0CFG, TLB1CFG, TLB0PS, TLB1PS, EPTCFG, LRATCFG, LRATPS;
+};
+
+/* The rest of a hardware thread. */
+struct pyexit_thread {
+	uint64_t pc;
+	uint64_t msr;
+	uint64_t ops[PYEXIT_OPS];		/* counts by enum pyexit_op */
+};
+
+struct pyexit_debug_reg {
+	uint64_t iac1, iac2, dac1, dac2;
+	uint32_t dbcr0, dbcr1, dbcr2, dbsr;
+};
+
+/* The host kernel around KVM, one per hardware thread: inputs of a run (vectors/SCHEMA.md host.*). */
+struct pyexit_host {
+	uint64_t tb, jiffies, tb_ticks_per_jiffy, tb_freq;
+	uint64_t wake_pending_exceptions, wake_requests;
+	uint64_t io_base, io_len, io_data;
+	uint64_t pfn_mode;
+	struct pyexit_debug_reg thread_debug;
+	uint32_t irq_enabled, signal_pending, need_resched;
+	uint32_t wake_signal, halt_limit, thread_regs_msr;
+	uint32_t cpu, threads_per_core;
+	uint32_t pte_wimge, pte_mode;
+	uint32_t last_vcpu_self, guest_enter_ret;
+};
+
+struct pyexit_kvm_arch {
+	uint32_t lpid;
+	uint32_t pad;
+};
+
+/* struct kvm: one virtual machine. */
+struct pyexit_kvm {
+	struct pyexit_kvm_arch arch;
+	uint64_t mmu_invalidate_seq;
+	uint64_t mmu_invalidate_in_progress;
+};
+
+struct pyexit_regs {
+	uint64_t gpr[32];
+	uint64_t nip, msr, ctr, link, xer, ccr;
+};
+
+struct pyexit_fp {
+	uint64_t fpr[32];
+	uint64_t fpscr;
+};
+
+struct pyexit_vr {
+	uint64_t vr_u64[64];
+	uint32_t vscr[4];
+};
+
+/* struct kvm_vcpu_arch_shared, at the kernel's offsets (exit 2.3). */
+struct pyexit_shared {
+	uint64_t scratch1, scratch2, scratch3, critical;
+	uint64_t sprg0, sprg1, sprg2, sprg3;
+	uint64_t srr0, srr1, dar, msr;
+	uint32_t dsisr, int_pending;
+	uint32_t sr[16];
+	uint32_t mas0, mas1;
+	uint64_t mas7_3, mas2;
+	uint32_t mas4, mas6, esr, pir;
+	uint64_t sprg4, sprg5, sprg6, sprg7;
+};
+
+/* struct kvm_vcpu_arch, what HV Book E uses (exit 2.2). */
+struct pyexit_arch {
+	struct pyexit_regs regs;
+	struct pyexit_fp fp;
+	struct pyexit_vr vr;
+	struct pyexit_shared shared;
+	struct pyexit_debug_reg dbg_reg;
+	uint64_t host_stack;
+	uint64_t csrr0, csrr1, dsrr0, dsrr1, mcsrr0, mcsrr1, mcsr;
+	uint64_t ivpr, dec, dec_jiffies, tsr;
+	uint64_t pending_exceptions;
+	uint64_t fault_dear, fault_esr, queued_dear, queued_esr;
+	uint64_t sprg9, shadow_msr;
+	uint64_t paddr_accessed, vaddr_accessed;
+	uint64_t magic_page_pa, magic_page_ea;
+	uint64_t timing_exit, timing_last_enter, timing_last_exit;
+	uint64_t timing_sum_duration[30], timing_sum_quad_duration[30];
+	uint64_t timing_min_duration[30], timing_max_duration[30];
+	uint32_t timing_count_type[30];
+	uint32_t last_exit_type;
+	uint32_t ivor[64];
+	uint32_t tlbcfg[4], tlbps[4], mmucfg, eptcfg;
+	uint32_t host_pid, host_mas4, host_mas6;
+	uint32_t pid, pvr, last_inst;
+	uint32_t shadow_epcr, shadow_msrp, epcr, eplc, epsc, epr, oldpir;
+	uint32_t tcr, decar, dbsr, vrsave, pwrmgtcr0, crit_save;
+	uint32_t irq_type, irq_cpu_id;
+	uint16_t io_gpr;
+	uint8_t mmio_host_swabbed, mmio_sign_extend, mmio_sp64_extend;
+	uint8_t mmio_vsx_copy_nums, mmio_vsx_offset, mmio_vmx_copy_nums, mmio_vmx_offset;
+	uint8_t mmio_copy_type;
+	uint8_t watchdog_enabled, sane, cpu_type, epr_flags, epr_needed;
+	uint8_t external_oneshot, osi_needed, osi_enabled, papr_enabled, hcall_needed;
+	uint8_t disable_kernel_nx;
+	uint8_t pad[5];
+};
+
+/* struct kvm_vcpu_stat, the counters of exit 1.11. */
+struct pyexit_stat {
+	uint64_t sum_exits, mmio_exits, signal_exits, light_exits;
+	uint64_t itlb_real_miss_exits, itlb_virt_miss_exits;
+	uint64_t dtlb_real_miss_exits, dtlb_virt_miss_exits;
+	uint64_t syscall_exits, isi_exits, dsi_exits, emulated_inst_exits;
+	uint64_t dec_exits, ext_intr_exits, halt_successful_wait;
+	uint64_t dbell_exits, gdbell_exits, ld, st;
+};
+
+/* struct kvm_vcpu (exit 2.1). */
+struct pyexit_vcpu {
+	struct pyexit_arch arch;
+	struct pyexit_stat stat;
+	uint64_t requests;		/* word 0 of the request bitmap */
+	uint64_t guest_debug;
+	uint32_t cpu, vcpu_id, mode;
+	uint32_t mmio_needed, mmio_is_write;
+	uint8_t wants_to_run;
+	uint8_t pad[3];
+};
+
+struct pyexit_run_hw {
+	uint64_t hardware_exit_reason;
+};
+
+struct pyexit_run_debug_arch {
+	uint64_t address;
+	uint32_t status;
+	uint32_t pad;
+};
+
+struct pyexit_run_debug {
+	struct pyexit_run_debug_arch arch;
+};
+
+struct pyexit_run_mmio {
+	uint64_t phys_addr;
+	uint8_t data[8];
+	uint32_t len;
+	uint8_t is_write;
+	uint8_t pad[3];
+};
+
+struct pyexit_run_epr {
+	uint32_t epr;
+	uint32_t pad;
+};
+
+struct pyexit_run_osi {
+	uint64_t gprs[32];
+};
+
+/* struct kvm_run at KVM's offsets (exit 2.4); the arms of the union overlap as KVM's do. */
+struct pyexit_run {
+	uint8_t request_interrupt_window;
+	uint8_t immediate_exit;
+	uint8_t pad1[6];
+	uint32_t exit_reason;
+	uint8_t ready_for_interrupt_injection;
+	uint8_t pad2[19];
+	union {
+		struct pyexit_run_hw hw;
+		struct pyexit_run_debug debug;
+		struct pyexit_run_mmio mmio;
+		struct pyexit_run_epr epr;
+		struct pyexit_run_osi osi;
+		uint8_t padding[256];
+	};
+};
+
+/* Guest TLB0 and TLB1 as KVM keeps them by default: 256 entries in 2 ways, and 16. */
+struct pyexit_gtlb0 {
+	uint64_t mas2[256], mas7_3[256];
+	uint32_t mas1[256], mas8[256];
+};
+
+struct pyexit_gtlb1 {
+	uint64_t mas2[16], mas7_3[16];
+	uint32_t mas1[16], mas8[16];
+};
+
+struct pyexit_gtlb_priv0 {
+	uint64_t pfn[256];
+	uint32_t flags[256];
+};
+
+struct pyexit_gtlb_priv1 {
+	uint64_t pfn[16];
+	uint32_t flags[16];
+};
+
+/* struct kvmppc_vcpu_e500 (mmu-kvm 1.1). */
+struct pyexit_e500 {
+	struct pyexit_gtlb0 gtlb0;
+	struct pyexit_gtlb1 gtlb1;
+	struct pyexit_gtlb_priv0 gtlb_priv0;
+	struct pyexit_gtlb_priv1 gtlb_priv1;
+	uint64_t g2h_tlb1_map[16];
+	uint64_t tlb1_min_eaddr, tlb1_max_eaddr, mcar;
+	uint32_t h2g_tlb1_rmap[64];
+	uint32_t gtlb_nv[2];
+	uint32_t host_tlb1_nv;
+	uint32_t svr, l1csr0, l1csr1, hid0, hid1;
+};
+
+/*
+ * Kinds of state record.  The state of a machine is one block of memory:
+ * all records of kind 0, then all of kind 1, ...  There is one htlb0, htlb1
+ * and core per core; one spr, thread and host per hardware thread; one kvm
+ * per virtual machine; one vcpu, run and e500 per vcpu.
+ */
+enum pyexit_record {
+	PYEXIT_RECORD_HTLB0 = 0,
+	PYEXIT_RECORD_HTLB1 = 1,
+	PYEXIT_RECORD_CORE = 2,
+	PYEXIT_RECORD_SPR = 3,
+	PYEXIT_RECORD_THREAD = 4,
+	PYEXIT_RECORD_HOST = 5,
+	PYEXIT_RECORD_KVM = 6,
+	PYEXIT_RECORD_VCPU = 7,
+	PYEXIT_RECORD_RUN = 8,
+	PYEXIT_RECORD_E500 = 9
+};
+#define PYEXIT_RECORDS 10
+
+/*
+ * What distinguishes one core from another, as data (mmu-hardware 0.4, 2.8,
+ * 3, 15).  Fill it with pyexit_params(), change what you like, hand it in.
+ */
+struct pyexit_params {
+	uint32_t size;			/* sizeof(struct pyexit_params) */
+	uint32_t width;			/* bits of an effective address: 32 or 64 */
+	uint32_t threads;		/* hardware threads per core: 1 or 2 */
+	uint32_t mav;			/* MMU architecture version: 1 or 2 */
+	uint32_t tlb0_ways;		/* 1, 2, 4 or 8 */
+	uint32_t tlb0_sets;		/* power of two, 1 to 128 */
+	uint32_t tlb1_entries;		/* power of two, 1 to 64 */
+	uint32_t raw;			/* 1: the recorded host of 0.4, every bit kept, nothing refused */
+	uint64_t mas_mask[9];		/* bits kept of MAS0..MAS8 and of entries (2.8) */
+	uint32_t pid_mask;		/* bits kept of PID; also of TID and SPID */
+	uint32_t lpid_mask;		/* bits kept of LPIDR; also of TLPID and SLPID */
+	uint32_t ep_mask;		/* bits kept of EPLC and EPSC */
+	uint32_t pvr, svr;
+	uint32_t mmucfg, tlb0cfg, tlb1cfg, tlb0ps, tlb1ps;
+	uint32_t eptcfg, lratcfg, lratps;
+	uint32_t hid0;			/* reset value; 80 = EN_MAS7_UPDATE (U16) */
+	/* Points that the manuals leave open; docs/choices.md has one row each. */
+	uint32_t miss_u;		/* U3: 1 a miss keeps MAS3[U0-U3], 0 clears them */
+	uint32_t miss_epn;		/* U4, tlbsx miss: 0 MAS2[EPN] kept, 1 zeroed, 2 EPN of the EA */
+	uint32_t tlbilx_as;		/* U6: 1 tlbilx T=3 compares TS with SAS */
+	uint32_t tlbilx_tid0;		/* U7: 1 TID=0 matches any SPID in tlbilx T=3 */
+	uint32_t tlbivax_tags;		/* U8: 1 tlbivax compares the tags of MAS5 and MAS6 */
+	uint32_t dmiuh_access;		/* U10: 1 DMIUH looks at the state of the access, 0 of the handler */
+	uint32_t miss_wq;		/* U12: MAS0[WQ] after a miss on MAV2 */
+	uint32_t hit_hes;		/* 1: a tlbsx hit on MAV2 sets MAS0[HES] and WQ=01, as A2 does */
+	uint32_t tsize_low;		/* U14, MAV1: 0 the low TSIZE bit is absent, 1 kept, so an odd size is refused */
+	uint32_t tsize_check;		/* U22: 1 an unsupported TSIZE in TLB1 with V=1 is program/PIL */
+	uint32_t pad;
+};
+
+/* Real memory: one range of RAM, lent by the caller for the life of the machine. */
+struct pyexit_ram {
+	uint64_t base;			/* multiple of 4096, base + size <= 2^40 */
+	uint64_t size;			/* multiple of 4096, not 0 */
+	uint8_t *host;			/* size bytes, big-endian guest data; never copied */
+	uint8_t *dirty;			/* NULL, or one bit a page (LSB first), set by stores of the core */
+};
+
+struct pyexit_options {
+	size_t size;			/* sizeof(struct pyexit_options) */
+	uint32_t model;			/* enum pyexit_model */
+	uint32_t fetch;			/* enum pyexit_fetch */
+	const struct pyexit_params *params;	/* NULL: PYEXIT_PARAMS_CORE of the model */
+	uint32_t cores;			/* 1 to 64 */
+	uint32_t vms;			/* 1 to 64 */
+	uint32_t vcpus;			/* 1 to 4096, of all VMs together */
+	uint32_t events;		/* capacity of the event ring, 0 to 2^20 */
+	const uint32_t *vcpu_thread;	/* vcpus numbers of hardware threads; NULL: vcpu modulo threads */
+	const uint32_t *vcpu_vm;	/* vcpus numbers of VMs; NULL: vcpu modulo vms */
+	const struct pyexit_ram *ram;	/* ranges that do not overlap */
+	size_t ram_count;		/* 0 to 4096 */
+};
+
+/* The answer to pyexit_call(). */
+struct pyexit_result {
+	int64_t ret;			/* what the function returned */
+	uint64_t value[4];		/* further results, see pyexit_call() */
+};
+
+/* The answer to pyexit_translate(). */
+struct pyexit_translation {
+	uint32_t outcome;		/* enum pyexit_outcome; DONE = hit */
+	uint32_t ivor;			/* interrupt number if not DONE or DROPPED; with EXIT the exit number */
+	uint64_t real;			/* real address of the first byte */
+	uint64_t real2;			/* of the first byte in the second page, if the access crosses 4 KiB; else 0 */
+	uint64_t page_size;		/* bytes mapped by the first byte's entry */
+	uint32_t perms;			/* MAS3 permission bits of that entry: UX 20 SX 10 UW 8 SW 4 UR 2 SR 1 */
+	uint32_t attributes;		/* MAS2 low 7 bits: X0 40 X1 20 W 10 I 8 M 4 G 2 E 1 */
+};
+
+struct pyexit_machine;
+
+/*
+ * pyexit_abi_check() says whether a caller compiled against ABI
+ * @major.@minor can use this library.  Returns 0, or -ENOTSUP.
+ */
+PYEXIT_API int pyexit_abi_check(unsigned int major, unsigned int minor);
+
+/*
+ * pyexit_strerror() explains a negative return value of this library.
+ * Returns a constant string, never NULL; a number it does not know gives
+ * "unknown error".
+ */
+PYEXIT_API const char *pyexit_strerror(int error);
+
+/*
+ * pyexit_params() fills @params with the set @set (enum pyexit_param_set)
+ * of @model (enum pyexit_model).  @params->size need not be set.
+ * Returns 0, or -EINVAL for an unknown model or set.
+ */
+PYEXIT_API int pyexit_params(uint32_t model, uint32_t set, struct pyexit_params *params);
+
+/*
+ * pyexit_machine_size() says how many bytes pyexit_machine_init() needs for
+ * @options.  Returns the size, or 0 if the options are not valid (init says
+ * why).
+ */
+PYEXIT_API size_t pyexit_machine_size(const struct pyexit_options *options);
+
+/*
+ * pyexit_machine_init() makes a machine in @memory, which is @size bytes
+ * long and aligned to 64.  The machine keeps no pointer to @options, only to
+ * the RAM ranges' host memory.  State is that of reset (mmu-hardware 2.9).
+ * Returns 0 and *@machine; -EINVAL if an option is out of its range,
+ * -EEXIST if RAM ranges overlap, -ENOMEM if @size is too small,
+ * -EFAULT if @memory is NULL or not aligned.
+ */
+PYEXIT_API int pyexit_machine_init(void *memory, size_t size, const struct pyexit_options *options,
+				   struct pyexit_machine **machine);
+
+/* pyexit_machine_new() is size and init over malloc.  Returns 0 or the error of init. */
+PYEXIT_API int pyexit_machine_new(const struct pyexit_options *options, struct pyexit_machine **machine);
+
+/* pyexit_machine_free() frees what pyexit_machine_new() made.  NULL is allowed. */
+PYEXIT_API void pyexit_machine_free(struct pyexit_machine *machine);
+
+/*
+ * pyexit_state() gives the state block for reading; *@size is its length in
+ * bytes.  The pointer holds for the life of the machine.  A copy of the
+ * block is a snapshot; equal machines have equal bytes.  NULL if an
+ * argument is NULL.
+ */
+PYEXIT_API const uint8_t *pyexit_state(const struct pyexit_machine *machine, size_t *size);
+
+/*
+ * pyexit_state_offset() locates record @index of kind @record (enum
+ * pyexit_record) in the state block.  Returns the offset in bytes, or -EINVAL.
+ */
+PYEXIT_API int64_t pyexit_state_offset(const struct pyexit_machine *machine, uint32_t record, uint32_t index);
+
+/*
+ * pyexit_state_write() stores @size bytes at @offset of the state block: the
+ * one door for changing state from outside.  Returns 0, -EINVAL outside the
+ * block, -EFAULT for a NULL argument.  Values are taken as they are; whatever they are, no later call
+ * fails otherwise than by its documented errors.
+ */
+PYEXIT_API int pyexit_state_write(struct pyexit_machine *machine, size_t offset, const void *data, size_t size);
+
+/*
+ * pyexit_ram_read(), pyexit_ram_write() copy @size bytes at real address
+ * @addr.  Returns 0; -EFAULT, and nothing is copied, if a byte is not RAM
+ * or an argument is NULL.
+ */
+PYEXIT_API int pyexit_ram_read(const struct pyexit_machine *machine, uint64_t addr, void *data, size_t size);
+PYEXIT_API int pyexit_ram_write(struct pyexit_machine *machine, uint64_t addr, const void *data, size_t size);
+
+/*
+ * pyexit_translate(): effective to real address for the code that runs on
+ * the hardware thread of @vcpu, in the state that thread.msr, PID and LPID
+ * of that thread say; or the interrupt that the access causes, taken whole.
+ * @size is 1 to 4096 bytes, @access an enum pyexit_access.  With @probe not
+ * 0 nothing changes and the answer is the one that the access would get.
+ * Returns 0, -EINVAL for an argument out of range, -EFAULT for a NULL one.
+ */
+PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, uint64_t ea, uint32_t size,
+				uint32_t access, uint32_t probe, struct pyexit_translation *translation);
+
+/*
+ * pyexit_call() calls one function of the core by its name.  args[0] is the
+ * number of a hardware thread for ppc_*, of a vcpu for kvmppc_*:
+ *
+ *   ppc_mtspr thread spr value
+ *   ppc_mfspr thread spr		value[0] = the register
+ *   ppc_tlbsx thread ea
+ *   ppc_tlbre thread
+ *   ppc_tlbwe thread
+ *   ppc_tlbilx thread t ea
+ *   ppc_tlbivax thread ea
+ *   kvmppc_load_last_inst vcpu type	value[0] = instruction, deadbeef if not written
+ *   kvmppc_get_last_inst vcpu type	value[0] = instruction
+ *
+ * ppc_* execute in hypervisor state, whatever the thread's MSR says; ret is
+ * an enum pyexit_outcome and value[0] the interrupt number if not DONE.
+ * kvmppc_*'s ret is the kernel's.
+ * Returns 0; -ENOENT for an unknown name, -E2BIG for a wrong number of
+ * arguments, -EINVAL for a vcpu or thread that does not exist, -ENOTSUP for
+ * MAS0[ATSEL]=1 (the LRAT), which is not built yet, -EFAULT for a NULL.
+ */
+PYEXIT_API int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
+			   struct pyexit_result *result);
+
+/* pyexit_call_name() names function @index of the table above; NULL past its end. */
+PYEXIT_API const char *pyexit_call_name(const struct pyexit_machine *machine, uint32_t index);
+
+/*
+ * pyexit_events() moves up to @max events, oldest first, out of the ring.
+ * Returns their number.  When the ring is full new events are lost and
+ * counted; pyexit_events_lost() tells how many since the last call.
+ */
+PYEXIT_API size_t pyexit_events(struct pyexit_machine *machine, struct pyexit_event *events, size_t max);
+PYEXIT_API uint64_t pyexit_events_lost(struct pyexit_machine *machine);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PYEXIT_H */

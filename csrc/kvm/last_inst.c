@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "last_inst.h"
+
+#include "../hw/tlb.h"
+#include "../hw/tlbops.h"
+
+/* What the fetch strategies differ in (design 6, mmu-kvm 15.3). */
+struct fetch_strategy {
+	int failure;		/* rows 4, 5, 6: the answer to a page that will not do */
+	int logs;		/* rows 4, 5, 6: an error message, or a debug one that is compiled out */
+	int thread_lpid;	/* row 2: LPID of the hardware thread, or the VM's (Q41) */
+};
+
+static const struct fetch_strategy fetch_strategies[] = {
+	[PYEXIT_FETCH_MERGED] = { EMULATE_AGAIN, 1, 1 },
+	[PYEXIT_FETCH_SEED_V4] = { EMULATE_FAIL, 0, 0 },
+};
+
+/* The MAS registers that a search leaves. */
+struct found {
+	uint32_t mas1, mas2;
+	uint64_t mas7_3;
+};
+
+static uint64_t kvm_mfspr(struct pyexit_machine *machine, uint32_t thread, uint32_t spr)
+{
+	uint64_t value;
+
+	(void)ppc_mfspr(&machine->hw, thread, spr, &value);
+	return value;
+}
+
+static void kvm_mtspr(struct pyexit_machine *machine, uint32_t thread, uint32_t spr, uint64_t value)
+{
+	(void)ppc_mtspr(&machine->hw, thread, spr, value);
+}
+
+/* A 64-bit host reads MAS7 and MAS3 at once, after MAS3 alone (exit 11.6, mmu-kvm 13). */
+static struct found read_found(struct pyexit_machine *machine, uint32_t thread)
+{
+	struct found found;
+	uint64_t mas3;
+
+	found.mas1 = (uint32_t)kvm_mfspr(machine, thread, SPR_MAS1);
+	found.mas2 = (uint32_t)kvm_mfspr(machine, thread, SPR_MAS2);
+	mas3 = kvm_mfspr(machine, thread, SPR_MAS3);
+	if (PYEXIT_WIDTH == 64)
+		found.mas7_3 = kvm_mfspr(machine, thread, SPR_MAS7_MAS3);
+	else
+		found.mas7_3 = kvm_mfspr(machine, thread, SPR_MAS7) << 32 | mas3;
+	return found;
+}
+
+/* mmu-kvm 15.2 steps 1, 2: search with the guest's identity, then MAS5 and MAS8 are the host's again. */
+static struct ppc_end search(struct pyexit_machine *machine, uint32_t vcpu, uint32_t lpid)
+{
+	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	uint32_t thread = kvmppc_thread(machine, vcpu);
+	uint32_t as = (uint32_t)(arch->shared.msr & MSR_IS) >> MSR_IS_SHIFT;
+	struct ppc_end end;
+
+	kvm_mtspr(machine, thread, SPR_MAS6, (uint32_t)(arch->pid << MAS6_SPID_SHIFT) | as);
+	kvm_mtspr(machine, thread, SPR_MAS5, MAS5_SGS | lpid);
+	end = ppc_tlbsx(&machine->hw, thread, (ulong_t)arch->regs.nip);
+	kvm_mtspr(machine, thread, SPR_MAS5, 0);
+	kvm_mtspr(machine, thread, SPR_MAS8, 0);
+	return end;
+}
+
+/* Tests L2, L3 of exit 4.2; 0 or the message that says what is wrong with the page. */
+static uint32_t page_refused(const struct pyexit_arch *arch, const struct found *found)
+{
+	uint32_t execute = arch->shared.msr & MSR_PR ? MAS3_UX : MAS3_SX;
+
+	if (!(found->mas7_3 & execute))
+		return PYEXIT_MSG_FETCH_NO_EXECUTE;
+	if ((arch->mmucfg & MMUCFG_MAVN) == MMUCFG_MAVN_V2 &&
+	    (found->mas2 & (MAS2_I | MAS2_W) || !(found->mas2 & MAS2_M)))
+		return PYEXIT_MSG_FETCH_ATTRIBUTES;
+	return 0;
+}
+
+/* mmu-kvm 15.2 step 6: every size code as it stands, also those under 4 KiB. */
+static uint64_t compose(const struct found *found, uint64_t pc)
+{
+	uint64_t offset = ((uint64_t)1 << (((found->mas1 & MAS1_TSIZE_MASK) >> MAS1_TSIZE_SHIFT) + 10)) - 1;
+
+	return (found->mas7_3 & ~offset) | (pc & offset);
+}
+
+static uint32_t read_mapped(struct pyexit_machine *machine, uint32_t thread, uint64_t addr)
+{
+	uint32_t word;
+
+	ppc_event(&machine->hw.events, PYEXIT_EVENT_KMAP, 0, addr >> PPC_PAGE_SHIFT, 0, 0);
+	ppc_count(&machine->hw, thread, PYEXIT_OP_PAGE_MAP);
+	word = ppc_load32(&machine->hw.memory, addr);
+	ppc_count(&machine->hw, thread, PYEXIT_OP_LOAD);
+	ppc_count(&machine->hw, thread, PYEXIT_OP_PAGE_UNMAP);
+	return word;
+}
+
+static int refuse(struct pyexit_machine *machine, const struct fetch_strategy *strategy, uint32_t message,
+		  uint64_t address)
+{
+	if (strategy->logs)
+		ppc_event(&machine->hw.events, PYEXIT_EVENT_PRINTK, message, address, 0, 0);
+	return strategy->failure;
+}
+
+static int kvmppc_load_last_inst(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr)
+{
+	const struct fetch_strategy *strategy = &fetch_strategies[machine->fetch];
+	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	uint32_t thread = kvmppc_thread(machine, vcpu);
+	uint32_t lpid = machine->kvm[machine->vcpu_vm[vcpu]].arch.lpid;
+	uint64_t pc = (ulong_t)arch->regs.nip;
+	struct ppc_end end;
+	struct found found;
+	uint32_t message;
+	uint64_t addr;
+
+	end = search(machine, vcpu, strategy->thread_lpid ? kvmppc_get_lpid(machine, vcpu) : lpid);
+	found = read_found(machine, thread);
+	if (end.outcome != PYEXIT_DONE || !(found.mas1 & MAS1_V))
+		return EMULATE_AGAIN;
+	message = page_refused(arch, &found);
+	if (message)
+		return refuse(machine, strategy, message, pc);
+	addr = compose(&found, pc);
+	if (!ppc_page_is_ram(&machine->hw.memory, addr >> PPC_PAGE_SHIFT))
+		return refuse(machine, strategy, PYEXIT_MSG_FETCH_NOT_RAM, addr);
+	*instr = read_mapped(machine, thread, addr);
+	return EMULATE_DONE;
+}
+
+static int kvmppc_get_last_inst(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr)
+{
+	uint32_t *cache = &machine->vcpu[vcpu].arch.last_inst;
+	int ret = EMULATE_DONE;
+
+	if (*cache == KVM_INST_FETCH_FAILED)	/* Q21: also a guest word that is all ones */
+		ret = kvmppc_load_last_inst(machine, vcpu, cache);
+	*instr = *cache;
+	return ret;
+}

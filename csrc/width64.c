@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All rooms of hw/ and kvm/ for a host whose ulong has 64 bits. */
+#define PYEXIT_WIDTH 64
+
+#include <errno.h>
+#include <stdint.h>
+
+typedef uint64_t ulong_t;
+
+#include "rooms.h"
+
+const struct pyexit_width pyexit_width64 = {
+	.reset = reset_machine,
+	.translate = ppc_translate,
+	.calls = call_rows,
+	.n_calls = sizeof(call_rows) / sizeof(call_rows[0]),
+};

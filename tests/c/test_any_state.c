@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whatever bytes the state holds, every function returns: random state,
+ * random calls, on every model and tiny geometries.  Meant for ASan and UBSan.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pyexit.h"
+
+#define RAM_SIZE 0x4000u
+
+static uint64_t seed = 0x9e3779b97f4a7c15u;
+
+static uint64_t draw(void)	/* xorshift64 */
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	return seed ^= seed << 17;
+}
+
+static void random_state(struct pyexit_machine *machine)
+{
+	size_t size;
+
+	CHECK(pyexit_state(machine, &size) != NULL);
+	for (size_t i = 0; i + 8 <= size; i += 8) {
+		uint64_t value = draw() & draw();
+
+		pyexit_state_write(machine, i, &value, 8);
+	}
+}
+
+static void random_calls(struct pyexit_machine *machine, unsigned int n)
+{
+	static const uint32_t arity[] = { 3, 2, 2, 1, 1, 3, 2, 2, 2 };
+	struct pyexit_translation t;
+	struct pyexit_result result;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t which = (uint32_t)(draw() % 9);
+		uint64_t args[3] = { 0, draw() % 4 ? draw() % 1024 : draw(), draw() };
+		int error = pyexit_call(machine, pyexit_call_name(machine, which), args, arity[which], &result);
+
+		CHECK(error <= 0);
+		error = pyexit_translate(machine, 0, draw(), (uint32_t)(draw() % 4096 + 1), (uint32_t)(draw() % 6),
+					 (uint32_t)(draw() & 1), &t);
+		CHECK(error == 0 && t.outcome <= PYEXIT_DROPPED);
+	}
+}
+
+int main(void)
+{
+	static uint8_t bytes[2][RAM_SIZE];
+	struct pyexit_ram ram[2] = { { 0x1000, RAM_SIZE, bytes[0], NULL }, { 0x8000, RAM_SIZE, bytes[1], NULL } };
+
+	for (uint32_t round = 0; round < 48; round++) {
+		struct pyexit_params params;
+		struct pyexit_options options = {
+			.size = sizeof(options), .model = round % 3, .fetch = round / 3 % 2, .params = &params,
+			.cores = 1 + round % 2, .vms = 1, .vcpus = 1, .events = round % 5, .ram = ram, .ram_count = 2,
+		};
+		struct pyexit_machine *machine;
+
+		CHECK(pyexit_params(options.model, round / 6 % 2, &params) == 0);
+		if (round % 4 == 3) {
+			params.tlb0_ways = 2;
+			params.tlb0_sets = 2;
+			params.tlb1_entries = 2;
+		}
+		CHECK(pyexit_machine_new(&options, &machine) == 0);
+		for (int again = 0; again < 4; again++) {
+			random_state(machine);
+			random_calls(machine, 200);
+		}
+		pyexit_machine_free(machine);
+	}
+	return verdict();
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The C API from an embedder's seat: options, sizes, state, RAM, calls, and every documented error. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pyexit.h"
+
+#define RAM_SIZE 0x10000u
+
+static uint8_t ram_bytes[RAM_SIZE];
+static uint8_t dirty_bits[RAM_SIZE / PYEXIT_PAGE_SIZE / 8 + 1];
+
+static struct pyexit_ram one_range = { 0x80000000u, RAM_SIZE, ram_bytes, dirty_bits };
+
+static struct pyexit_options options_for(uint32_t model)
+{
+	return (struct pyexit_options){
+		.size = sizeof(struct pyexit_options), .model = model, .cores = 1, .vms = 1, .vcpus = 2,
+		.events = 8, .ram = &one_range, .ram_count = 1,
+	};
+}
+
+static int new_error(struct pyexit_options options)
+{
+	struct pyexit_machine *machine;
+	int error = pyexit_machine_new(&options, &machine);
+
+	pyexit_machine_free(machine);
+	return error;
+}
+
+static void test_options(void)
+{
+	struct pyexit_options good = options_for(PYEXIT_E500MC), bad;
+	struct pyexit_ram ranges[2] = { one_range, one_range };
+	struct pyexit_params params;
+
+	CHECK(new_error(good) == 0);
+	for (size_t size = 0; size < sizeof(good); size++) {
+		bad = good;
+		bad.size = size;
+		CHECK(new_error(bad) == -EINVAL);
+		CHECK(pyexit_machine_size(&bad) == 0);
+	}
+	bad = good, bad.model = 3;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.vcpus = 0;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.cores = 65;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.fetch = 99;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.vcpu_thread = (const uint32_t[]){ 0, 1 };
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.ram = ranges, bad.ram_count = 2;
+	CHECK(new_error(bad) == -EEXIST);
+	ranges[1].base = (uint64_t)1 << 40;
+	CHECK(new_error(bad) == -EINVAL);
+	ranges[1].base = 0x1001;
+	CHECK(new_error(bad) == -EINVAL);
+	ranges[1].base = 0, ranges[1].host = NULL;
+	CHECK(new_error(bad) == -EINVAL);
+	CHECK(pyexit_params(PYEXIT_E500MC, PYEXIT_PARAMS_CORE, &params) == 0);
+	params.tlb0_ways = 3;
+	bad = good, bad.params = &params;
+	CHECK(new_error(bad) == -EINVAL);
+	CHECK(pyexit_params(7, 0, &params) == -EINVAL);
+	CHECK(pyexit_params(0, 2, &params) == -EINVAL);
+}
+
+static void test_init_in_given_memory(void)
+{
+	struct pyexit_options options = options_for(PYEXIT_E6500);
+	size_t size = pyexit_machine_size(&options);
+	uint8_t *memory = aligned_alloc(64, size + 64);
+	struct pyexit_machine *machine;
+
+	CHECK(memory != NULL);
+	CHECK(pyexit_machine_init(memory, size - 1, &options, &machine) == -ENOMEM);
+	CHECK(pyexit_machine_init(memory + 8, size, &options, &machine) == -EFAULT);
+	CHECK(pyexit_machine_init(NULL, size, &options, &machine) == -EFAULT);
+	CHECK(pyexit_machine_init(memory, size, &options, &machine) == 0);
+	free(memory);
+}
+
+static void test_ram(struct pyexit_machine *machine)
+{
+	const uint8_t word[4] = { 0x7c, 0x00, 0x07, 0xa4 };
+	uint8_t back[4];
+
+	CHECK(pyexit_ram_write(machine, 0x80001ffe, word, 4) == 0);
+	CHECK(!memcmp(ram_bytes + 0x1ffe, word, 4));	/* lent, not copied */
+	CHECK(dirty_bits[0] == 0x6);
+	CHECK(pyexit_ram_read(machine, 0x80001ffe, back, 4) == 0 && !memcmp(back, word, 4));
+	CHECK(pyexit_ram_read(machine, 0x8000fffe, back, 4) == -EFAULT);
+	CHECK(pyexit_ram_write(machine, 0x7fffffff, word, 4) == -EFAULT);
+	CHECK(pyexit_ram_read(machine, UINT64_MAX, back, 4) == -EFAULT);
+}
+
+static void set_vcpu(struct pyexit_machine *machine, size_t field, const void *value, size_t size)
+{
+	int64_t offset = pyexit_state_offset(machine, PYEXIT_RECORD_VCPU, 0);
+
+	CHECK(offset >= 0);
+	CHECK(pyexit_state_write(machine, (size_t)offset + field, value, size) == 0);
+}
+
+static void mtspr(struct pyexit_machine *machine, uint64_t spr, uint64_t value)
+{
+	uint64_t args[3] = { 0, spr, value };
+	struct pyexit_result result;
+
+	CHECK(pyexit_call(machine, "ppc_mtspr", args, 3, &result) == 0);
+	CHECK(result.ret == PYEXIT_DONE);
+}
+
+/* A guest page at 00100000, entered as KVM does, and the word at the guest's pc. */
+static void test_fetch(struct pyexit_machine *machine)
+{
+	const uint8_t word[4] = { 0x7c, 0x00, 0x07, 0xa4 };
+	uint64_t args[3] = { 0, 0, 0 }, nip = 0x100234;
+	struct pyexit_event events[8];
+	struct pyexit_result result;
+
+	CHECK(pyexit_ram_write(machine, 0x80003234, word, 4) == 0);
+	mtspr(machine, 624, 0x10000000);
+	mtspr(machine, 625, 0x80000100);
+	mtspr(machine, 626, 0x100004);
+	mtspr(machine, 627, 0x8000303f);
+	mtspr(machine, 944, 0);
+	mtspr(machine, 341, 0x80000001);
+	CHECK(pyexit_call(machine, "ppc_tlbwe", args, 1, &result) == 0 && result.ret == PYEXIT_DONE);
+	set_vcpu(machine, offsetof(struct pyexit_vcpu, arch) + offsetof(struct pyexit_arch, regs) +
+		 offsetof(struct pyexit_regs, nip), &nip, sizeof(nip));
+	CHECK(pyexit_call(machine, "kvmppc_load_last_inst", args, 2, &result) == 0);
+	CHECK(result.ret == 0 && result.value[0] == 0x7c0007a4);
+	CHECK(pyexit_events(machine, events, 8) == 3);
+	CHECK(events[0].kind == PYEXIT_EVENT_TLBWE && events[1].kind == PYEXIT_EVENT_TLBSX);
+	CHECK(events[1].arg[4] == 0x10000);
+	CHECK(events[2].kind == PYEXIT_EVENT_KMAP && events[2].arg[0] == 0x80003);
+}
+
+static void test_translate(struct pyexit_machine *machine)
+{
+	struct pyexit_translation t;
+
+	CHECK(pyexit_translate(machine, 9, 0, 4, PYEXIT_LOAD, 0, &t) == -EINVAL);
+	CHECK(pyexit_translate(machine, 0, 0, 0, PYEXIT_LOAD, 0, &t) == -EINVAL);
+	CHECK(pyexit_translate(machine, 0, 0, 4, 6, 0, &t) == -EINVAL);
+	CHECK(pyexit_translate(machine, 0, 0x1234, 4, PYEXIT_LOAD, 1, &t) == 0);
+	CHECK(t.outcome == PYEXIT_TAKEN_BY_HOST && t.ivor == 13);
+}
+
+static void test_errors(struct pyexit_machine *machine)
+{
+	uint64_t args[2] = { 0, 0 };
+	struct pyexit_result result;
+	size_t size;
+
+	CHECK(pyexit_call(machine, "kvmppc_no_such", args, 1, &result) == -ENOENT);
+	CHECK(pyexit_call(machine, "ppc_tlbre", args, 2, &result) == -E2BIG);
+	args[0] = 99;
+	CHECK(pyexit_call(machine, "ppc_tlbre", args, 1, &result) == -EINVAL);
+	CHECK(pyexit_call(NULL, "ppc_tlbre", args, 1, &result) == -EFAULT);
+	CHECK(pyexit_call(machine, NULL, args, 1, &result) == -EFAULT);
+	CHECK(pyexit_state(NULL, &size) == NULL);
+	CHECK(pyexit_state_offset(machine, PYEXIT_RECORDS, 0) == -EINVAL);
+	CHECK(pyexit_state_offset(machine, PYEXIT_RECORD_VCPU, 2) == -EINVAL);
+	CHECK(pyexit_state(machine, &size) != NULL);
+	CHECK(pyexit_state_write(machine, size, args, 1) == -EINVAL);
+	CHECK(pyexit_state_write(machine, SIZE_MAX, args, 2) == -EINVAL);
+	CHECK(pyexit_abi_check(PYEXIT_ABI_MAJOR, PYEXIT_ABI_MINOR) == 0);
+	CHECK(pyexit_abi_check(PYEXIT_ABI_MAJOR, PYEXIT_ABI_MINOR + 1) == -ENOTSUP);
+	CHECK(!strcmp(pyexit_strerror(-ENOENT), "no such function"));
+	CHECK(!strcmp(pyexit_strerror(12345), "unknown error"));
+}
+
+static void test_event_ring(struct pyexit_machine *machine)
+{
+	uint64_t args[2] = { 0, 0 };
+	struct pyexit_event event;
+	struct pyexit_result result;
+
+	for (uint64_t i = 0; i < 10; i++) {
+		args[1] = i;
+		CHECK(pyexit_call(machine, "ppc_tlbsx", args, 2, &result) == 0);
+	}
+	CHECK(pyexit_events_lost(machine) == 2 && pyexit_events_lost(machine) == 0);
+	CHECK(pyexit_events(machine, &event, 1) == 1 && event.arg[0] == 0);	/* the oldest stay */
+}
+
+int main(void)
+{
+	struct pyexit_options options = options_for(PYEXIT_E500MC);
+	struct pyexit_machine *machine;
+
+	test_options();
+	test_init_in_given_memory();
+	CHECK(pyexit_machine_new(&options, &machine) == 0);
+	test_ram(machine);
+	test_fetch(machine);
+	test_translate(machine);
+	test_errors(machine);
+	test_event_ring(machine);
+	pyexit_machine_free(machine);
+	return verdict();
+}
