@@ -57,6 +57,13 @@ static int call_tlbivax(struct pyexit_machine *machine, const uint64_t *args, st
 	return answer(ppc_tlbivax(&machine->hw, thread_of(args), ea), result);
 }
 
+static int call_lwepx(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
+{
+	uint64_t ea = ppc_ea(&machine->hw, thread_of(args), args[1]);
+
+	return answer(ppc_lwepx(&machine->hw, thread_of(args), ea, &result->value[0]), result);
+}
+
 /* The fetch type is an argument that HV Book E ignores (exit 4.1). */
 #define INSTRUCTION_NOT_WRITTEN 0xdeadbeefu
 
@@ -86,6 +93,7 @@ static const struct pyexit_call_row call_rows[] = {
 	{ "ppc_tlbwe", CALL_THREAD, 1, call_tlbwe },
 	{ "ppc_tlbilx", CALL_THREAD, 3, call_tlbilx },
 	{ "ppc_tlbivax", CALL_THREAD, 2, call_tlbivax },
+	{ "ppc_lwepx", CALL_THREAD, 2, call_lwepx },
 	{ "kvmppc_load_last_inst", CALL_VCPU, 2, call_load_last_inst },
 	{ "kvmppc_get_last_inst", CALL_VCPU, 2, call_get_last_inst },
 };

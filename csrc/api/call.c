@@ -10,7 +10,8 @@ int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, uint64_t ea,
 {
 	if (!machine || !translation)
 		return -EFAULT;
-	if (vcpu >= machine->vcpus || !size || size > PYEXIT_PAGE_SIZE || access > PYEXIT_TOUCH_STORE)
+	if (vcpu >= machine->vcpus || !size || size > PYEXIT_PAGE_SIZE ||
+	    (access & ~(uint32_t)PYEXIT_EXTERNAL) > PYEXIT_TOUCH_STORE || access == (PYEXIT_FETCH | PYEXIT_EXTERNAL))
 		return -EINVAL;
 	*translation = machine->width->translate(&machine->hw, machine->vcpu_thread[vcpu], ea, size, access,
 						 probe != 0);

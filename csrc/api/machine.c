@@ -30,6 +30,7 @@ static const size_t record_size[PYEXIT_RECORDS] = {
 	[PYEXIT_RECORD_VCPU] = sizeof(struct pyexit_vcpu),
 	[PYEXIT_RECORD_RUN] = sizeof(struct pyexit_run),
 	[PYEXIT_RECORD_E500] = sizeof(struct pyexit_e500),
+	[PYEXIT_RECORD_LRAT] = sizeof(struct pyexit_lrat),
 };
 
 /* Where the parts of a machine lie in its memory, as offsets. */
@@ -135,7 +136,7 @@ static int options_valid(const struct pyexit_options *options, struct plan *plan
 static void plan_state(const struct pyexit_options *options, struct plan *plan)
 {
 	for (int i = 0; i < PYEXIT_RECORDS; i++) {
-		if (i <= PYEXIT_RECORD_CORE)
+		if (i <= PYEXIT_RECORD_CORE || i == PYEXIT_RECORD_LRAT)
 			plan->count[i] = options->cores;
 		else if (i <= PYEXIT_RECORD_HOST)
 			plan->count[i] = plan->threads;
@@ -201,6 +202,7 @@ static void lay_records(struct pyexit_machine *m, const struct plan *plan, uint8
 	m->hw.htlb0 = (void *)(state + plan->record[PYEXIT_RECORD_HTLB0]);
 	m->hw.htlb1 = (void *)(state + plan->record[PYEXIT_RECORD_HTLB1]);
 	m->hw.core = (void *)(state + plan->record[PYEXIT_RECORD_CORE]);
+	m->hw.lrat = (void *)(state + plan->record[PYEXIT_RECORD_LRAT]);
 	m->hw.spr = (void *)(state + plan->record[PYEXIT_RECORD_SPR]);
 	m->hw.thread = (void *)(state + plan->record[PYEXIT_RECORD_THREAD]);
 	m->host = (void *)(state + plan->record[PYEXIT_RECORD_HOST]);

@@ -100,6 +100,10 @@ static struct ppc_end ppc_mtspr(struct ppc_hw *hw, uint32_t thread, uint64_t num
 		ppc_tlb_flash(hw, ppc_core_of(hw, thread), value);
 		return PPC_DONE;
 	}
+	if (number == SPR_LPERU && hw->params.mav == 2) {
+		hw->spr[thread].LPER = value << 32 | (uint32_t)hw->spr[thread].LPER;
+		return PPC_DONE;
+	}
 	if (!row || row->flags & SPR_READ_ONLY)
 		return ppc_illegal(hw, thread);
 	write_spr(hw, thread, row, value);
@@ -118,6 +122,8 @@ static struct ppc_end ppc_mfspr(struct ppc_hw *hw, uint32_t thread, uint64_t num
 			 (uint32_t)*spr_at(hw, thread, find_spr(hw, pair->low));
 	else if (row)
 		*value = *spr_at(hw, thread, row);
+	else if (number == SPR_LPERU && hw->params.mav == 2)
+		*value = hw->spr[thread].LPER >> 32;
 	else if (number != SPR_MMUCSR0)
 		return ppc_illegal(hw, thread);
 	return PPC_DONE;

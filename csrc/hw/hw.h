@@ -27,6 +27,7 @@ struct ppc_hw {
 	struct pyexit_htlb0 *htlb0;	/* one per core */
 	struct pyexit_htlb1 *htlb1;
 	struct pyexit_core *core;
+	struct pyexit_lrat *lrat;
 	struct pyexit_spr *spr;		/* one per thread */
 	struct pyexit_thread *thread;
 	struct ppc_memory memory;

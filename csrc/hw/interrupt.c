@@ -19,6 +19,7 @@ static const struct interrupt_row interrupt_rows[] = {
 	{ IVOR_PROGRAM, 0, ROW_ESR },
 	{ IVOR_DTLB_MISS, EPCR_DTLBGS, ROW_ESR | ROW_DEAR },
 	{ IVOR_ITLB_MISS, EPCR_ITLBGS, ROW_ESR },
+	{ IVOR_LRAT_ERROR, 0, ROW_ESR },
 };
 
 static const struct interrupt_row *interrupt_row(uint32_t ivor)
@@ -90,7 +91,7 @@ static void write_syndrome(struct pyexit_spr *spr, const struct ppc_cause *cause
 	}
 	if (writes & ROW_ESR)
 		*(guest ? &spr->GESR : &spr->ESR) = cause->esr;
-	if (writes & ROW_DEAR)
+	if (writes & ROW_DEAR || cause->esr & ESR_DATA)
 		*(guest ? &spr->GDEAR : &spr->DEAR) = cause->ea;
 }
 

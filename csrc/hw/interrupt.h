@@ -12,7 +12,7 @@ struct ppc_cause {
 	uint32_t ivor;
 	uint32_t esr;		/* or MCSR of a machine check */
 	uint64_t ea;		/* DEAR, MCAR; the pc where the row has no address */
-	int hypervisor;		/* 1: virtualization fault, never the guest's */
+	int hypervisor;		/* 1: virtualization fault, TLB ineligible: never the guest's */
 };
 
 /* Would @cause go to the guest's own vector? */

@@ -17,6 +17,8 @@ enum {
 	SPR_DEAR = 61,
 	SPR_ESR = 62,
 	SPR_IVPR = 63,
+	SPR_LPER = 56,
+	SPR_LPERU = 57,		/* its high half (mmu-hardware 10.5a) */
 	SPR_PIR = 286,
 	SPR_PVR = 287,
 	SPR_DBSR = 304,
@@ -115,6 +117,8 @@ enum {
 #define MAS3_UR 0x02u
 #define MAS3_SR 0x01u
 #define MAS3_PERMS 0x3fu
+#define MAS3_SPSIZE_SHIFT 1
+#define MAS3_SPSIZE_MASK 0x3eu
 
 /* MAS4 (mmu-hardware 2.5) */
 #define MAS4_INDD 0x00008000u
@@ -147,6 +151,27 @@ enum {
 #define TLBCFG_IPROT 0x8000u
 #define TLBCFG_HES 0x2000u
 #define TLBCFG_N_ENTRY 0xfffu
+
+/* EPLC, EPSC (mmu-hardware 9) */
+#define EPC_EPR 0x80000000u
+#define EPC_EAS 0x40000000u
+#define EPC_EGS 0x20000000u
+#define EPC_ELPID_SHIFT 16
+#define EPC_ELPID_MASK 0x00ff0000u
+#define EPC_EPID_MASK 0x00003fffu
+
+/* LPER (mmu-hardware 10.5a): page-table entry's ARPN, page aligned, and its size code */
+#define LPER_LPS_MASK 0xfu
+
+/* Page-table entry (mmu-hardware 11.3) */
+#define PTE_ARPN_SHIFT 24
+#define PTE_WIMGE_SHIFT 19
+#define PTE_R 0x40000u
+#define PTE_U_SHIFT 14
+#define PTE_C 0x1000u
+#define PTE_PS_SHIFT 8
+#define PTE_PERMS_SHIFT 2
+#define PTE_V 0x1u
 
 /* HID0 (mmu-hardware 5.3, 6.1) */
 #define HID0_EN_L2MMU_MHD 0x40000000u
@@ -183,6 +208,10 @@ enum {
 #define ESR_PIL 0x08000000u
 #define ESR_ST 0x00800000u
 #define ESR_BO 0x00020000u
+#define ESR_DATA 0x00000400u
+#define ESR_TLBI 0x00000200u
+#define ESR_PT 0x00000100u
+#define ESR_EPID 0x00000040u
 
 /* MCSR (mmu-hardware 5.3) */
 #define MCSR_L2MMU_MHIT 0x08000000u
@@ -201,7 +230,8 @@ enum {
 	IVOR_PROGRAM = 6,
 	IVOR_SYSCALL = 8,
 	IVOR_DTLB_MISS = 13,
-	IVOR_ITLB_MISS = 14
+	IVOR_ITLB_MISS = 14,
+	IVOR_LRAT_ERROR = 42
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "tlbops.h"
 
 #include "interrupt.h"
+#include "lrat.h"
 
 static uint32_t nv(const struct ppc_hw *hw, uint32_t thread)
 {
@@ -177,7 +178,7 @@ static uint32_t chosen_entry(const struct ppc_hw *hw, uint32_t thread)
 	return ppc_tlb0_set(hw, spr->MAS2) + (esel & (hw->params.tlb0_ways - 1));
 }
 
-/* MAS0[ATSEL] names the LRAT, a room that is not built yet. */
+/* MAS0[ATSEL]: the instruction is about the LRAT (mmu-hardware 6.1.5, 6.3.9). */
 static int names_lrat(const struct ppc_hw *hw, uint32_t thread)
 {
 	return hw->params.mav == 2 && hw->spr[thread].MAS0 & MAS0_ATSEL;
@@ -187,10 +188,11 @@ static struct ppc_end ppc_tlbre(struct ppc_hw *hw, uint32_t thread)
 {
 	struct pyexit_spr *spr = &hw->spr[thread];
 
-	if (names_lrat(hw, thread))
-		return (struct ppc_end){ .outcome = -ENOTSUP };
 	ppc_count(hw, thread, PYEXIT_OP_TLBRE);
-	load_entry(hw, thread, chosen_entry(hw, thread));
+	if (names_lrat(hw, thread))
+		ppc_lrat_read(hw, thread);
+	else
+		load_entry(hw, thread, chosen_entry(hw, thread));
 	spr->MAS0 = (spr->MAS0 & ~(uint64_t)MAS0_NV_MASK) | nv(hw, thread);
 	return PPC_DONE;
 }
@@ -239,8 +241,7 @@ static int refused(const struct ppc_hw *hw, uint32_t tlbsel, const struct ppc_en
 	return tlbsel && hw->params.tsize_check && entry->mas1 & MAS1_V && !tsize_supported(&hw->params, tsize);
 }
 
-/* HES=1: the way that hardware picks in the set that begins at entry @set (U11). */
-static uint32_t hes_way(struct ppc_hw *hw, uint32_t core, uint32_t set)
+static uint32_t ppc_hes_way(struct ppc_hw *hw, uint32_t core, uint32_t set)
 {
 	uint32_t ways = hw->params.tlb0_ways;
 	uint8_t *victim = &hw->core[core].hes_victim[set / ways];
@@ -276,15 +277,15 @@ static struct ppc_end ppc_tlbwe(struct ppc_hw *hw, uint32_t thread)
 	uint32_t at = chosen_entry(hw, thread);
 	struct ppc_entry entry = new_entry(hw, thread, ppc_entry_sel(at));
 
-	if (names_lrat(hw, thread))
-		return (struct ppc_end){ .outcome = -ENOTSUP };
 	ppc_count(hw, thread, PYEXIT_OP_TLBWE);
+	if (names_lrat(hw, thread))
+		return ppc_lrat_write(hw, thread);
 	if (refused(hw, ppc_entry_sel(at), &entry))
 		return ppc_illegal(hw, thread);
 	if (!ppc_entry_sel(at)) {
 		if (hw->params.mav == 2 && mas0 & MAS0_HES)
 			at = ppc_tlb0_set(hw, hw->spr[thread].MAS2) +
-			     hes_way(hw, core, ppc_tlb0_set(hw, hw->spr[thread].MAS2));
+			     ppc_hes_way(hw, core, ppc_tlb0_set(hw, hw->spr[thread].MAS2));
 		else
 			hw->core[core].tlb0_nv = (uint32_t)mas0 & MAS0_NV_MASK & (hw->params.tlb0_ways - 1);
 	}

@@ -16,6 +16,9 @@ static struct ppc_end ppc_tlbwe(struct ppc_hw *hw, uint32_t thread);
 static struct ppc_end ppc_tlbilx(struct ppc_hw *hw, uint32_t thread, uint64_t t, uint64_t ea);
 static struct ppc_end ppc_tlbivax(struct ppc_hw *hw, uint32_t thread, uint64_t ea);
 
+/* HES=1: the way that hardware picks in the set that begins at TLB0 entry @set (U11). */
+static uint32_t ppc_hes_way(struct ppc_hw *hw, uint32_t core, uint32_t set);
+
 /* MMUCSR0: flash invalidation of a core's TLBs (mmu-hardware 6.4). */
 static void ppc_tlb_flash(struct ppc_hw *hw, uint32_t core, uint64_t mmucsr0);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "translate.h"
 
+#include "epid.h"
 #include "interrupt.h"
 #include "tlb.h"
 #include "tlbops.h"
+#include "walk.h"
 
 struct access_row {
 	uint32_t supervisor, user;	/* MAS3 bits needed with PR=0, PR=1 */
@@ -26,22 +28,17 @@ static const struct access_row access_rows[] = {
 struct ppc_access {
 	struct ppc_hw *hw;
 	const struct access_row *row;
+	struct ppc_context context;
 	uint32_t thread;
 	int probe;
 };
 
-/* The tags of an access by the running code (mmu-hardware 5). */
 static struct ppc_tags access_tags(const struct ppc_access *a, uint64_t ea)
 {
-	const struct pyexit_spr *spr = &a->hw->spr[a->thread];
-	uint64_t msr = a->hw->thread[a->thread].msr;
+	const struct ppc_context *context = &a->context;
 
 	return (struct ppc_tags){
-		.ea = ea,
-		.pid = (uint32_t)spr->PID,
-		.lpid = (uint32_t)spr->LPID,
-		.as = !!(msr & (a->row->fetch ? MSR_IS : MSR_DS)),
-		.gs = !!(msr & MSR_GS),
+		.ea = ea, .pid = context->pid, .lpid = context->lpid, .as = context->as, .gs = context->gs,
 	};
 }
 
@@ -63,7 +60,7 @@ static int mas_updates_held(const struct ppc_access *a, const struct ppc_cause *
 	if (!(hw->spr[a->thread].EPCR & EPCR_DMIUH))
 		return 0;
 	if (hw->params.dmiuh_access)
-		return !(hw->thread[a->thread].msr & (MSR_GS | MSR_PR));
+		return !a->context.gs && !a->context.pr;
 	return !ppc_goes_to_guest(hw, a->thread, cause);
 }
 
@@ -91,7 +88,7 @@ static struct ppc_end tlb_error(const struct ppc_access *a, const struct ppc_tag
 {
 	struct ppc_cause cause = {
 		.ivor = a->row->fetch ? IVOR_ITLB_MISS : IVOR_DTLB_MISS,
-		.esr = a->row->esr,
+		.esr = a->row->esr | a->context.esr,
 		.ea = tags->ea,
 	};
 
@@ -102,12 +99,12 @@ static struct ppc_end tlb_error(const struct ppc_access *a, const struct ppc_tag
 	return raise(a, &cause);
 }
 
-static struct ppc_end multi_hit(const struct ppc_access *a, uint64_t ea)
+static struct ppc_end machine_check(const struct ppc_access *a, uint64_t address, uint32_t mcsr)
 {
 	struct ppc_cause cause = {
 		.ivor = IVOR_MACHINE_CHECK,
-		.esr = MCSR_L2MMU_MHIT | MCSR_MAV | MCSR_MEA | a->row->mcsr,
-		.ea = ea,
+		.esr = mcsr | MCSR_MAV | a->row->mcsr,
+		.ea = address,
 	};
 
 	return raise(a, &cause);
@@ -117,12 +114,79 @@ static struct ppc_end storage(const struct ppc_access *a, uint64_t ea, uint32_t 
 {
 	struct ppc_cause cause = {
 		.ivor = a->row->fetch ? IVOR_INST_STORAGE : IVOR_DATA_STORAGE,
-		.esr = a->row->esr | esr,
+		.esr = a->row->esr | a->context.esr | esr,
 		.ea = ea,
 		.hypervisor = hypervisor,
 	};
 
 	return a->row->touch ? dropped() : raise(a, &cause);
+}
+
+/* Both searches report and treat more than one hit alike (mmu-hardware 5.3). */
+static struct ppc_end multi_hit(const struct ppc_access *a, uint64_t ea, const struct ppc_hits *hits)
+{
+	if (hits->second != PPC_NO_ENTRY && !a->probe)
+		ppc_event(&a->hw->events, PYEXIT_EVENT_MULTI_HIT, 0, ea, hits->first, hits->second);
+	if (ppc_multi_hit_checks(a->hw, a->thread, hits))
+		return machine_check(a, ea, MCSR_L2MMU_MHIT | MCSR_MEA);
+	return PPC_DONE;
+}
+
+/* LRAT miss of a walk: LPER takes the logical page and its size (mmu-hardware 10.5). */
+static struct ppc_end lrat_error(const struct ppc_access *a, uint64_t ea, const struct ppc_walk *walk)
+{
+	struct ppc_cause cause = {
+		.ivor = IVOR_LRAT_ERROR,
+		.esr = ESR_PT | a->row->esr | a->context.esr | (a->row->fetch ? 0 : ESR_DATA),
+		.ea = ea,
+	};
+
+	if (a->row->touch)
+		return dropped();
+	if (!a->probe)
+		a->hw->spr[a->thread].LPER = walk->address | walk->tsize;
+	return raise(a, &cause);
+}
+
+static struct ppc_end walk_failed(const struct ppc_access *a, uint64_t ea, const struct ppc_walk *walk)
+{
+	uint32_t data = a->row->fetch ? 0 : ESR_DATA;
+
+	switch (walk->outcome) {
+	case PPC_WALK_FAULT:
+		return storage(a, ea, ESR_PT | data, 0);
+	case PPC_WALK_INELIGIBLE:
+		return storage(a, ea, ESR_TLBI | data, 1);
+	case PPC_WALK_LRAT_MISS:
+		return lrat_error(a, ea, walk);
+	default:
+		return machine_check(a, walk->address, 0);	/* U24 */
+	}
+}
+
+/* Nothing direct matched: walk, if an indirect entry does (mmu-hardware 11.1). */
+static struct ppc_end walk(const struct ppc_access *a, struct ppc_tags *tags, struct ppc_entry *entry)
+{
+	uint32_t core = ppc_core_of(a->hw, a->thread);
+	struct ppc_hits hits = { PPC_NO_ENTRY, PPC_NO_ENTRY };
+	struct ppc_walk result;
+	struct ppc_end end;
+
+	tags->ind = 1;
+	if (a->hw->params.mav == 2)
+		hits = ppc_tlb_search(a->hw, core, tags);
+	if (hits.first == PPC_NO_ENTRY)
+		return tlb_error(a, tags);
+	end = multi_hit(a, tags->ea, &hits);
+	if (end.outcome != PYEXIT_DONE)
+		return end;
+	result = ppc_walk_table(a->hw, core, hits.first, tags);
+	if (result.outcome != PPC_WALK_DONE)
+		return walk_failed(a, tags->ea, &result);
+	if (!a->probe)
+		ppc_walk_reload(a->hw, core, tags, &result);
+	*entry = result.entry;
+	return PPC_DONE;
 }
 
 /* Find the entry of one page: miss, multiple hits, virtualization fault, in that order. */
@@ -131,23 +195,22 @@ static struct ppc_end find(const struct ppc_access *a, uint64_t ea, struct ppc_e
 	struct ppc_tags tags = access_tags(a, ea);
 	uint32_t core = ppc_core_of(a->hw, a->thread);
 	struct ppc_hits hits = ppc_tlb_search(a->hw, core, &tags);
+	struct ppc_end end;
 
-	if (hits.first == PPC_NO_ENTRY)
-		return tlb_error(a, &tags);
-	if (hits.second != PPC_NO_ENTRY && !a->probe)
-		ppc_event(&a->hw->events, PYEXIT_EVENT_MULTI_HIT, 0, ea, hits.first, hits.second);
-	if (ppc_multi_hit_checks(a->hw, a->thread, &hits))
-		return multi_hit(a, ea);
-	*entry = ppc_entry_read(a->hw, core, hits.first);
-	if (entry->mas8 & MAS8_VF && !a->row->fetch)
+	if (hits.first == PPC_NO_ENTRY) {
+		end = walk(a, &tags, entry);
+	} else {
+		end = multi_hit(a, ea, &hits);
+		*entry = ppc_entry_read(a->hw, core, hits.first);
+	}
+	if (end.outcome == PYEXIT_DONE && entry->mas8 & MAS8_VF && !a->row->fetch)
 		return storage(a, ea, 0, 1);
-	return PPC_DONE;
+	return end;
 }
 
 static struct ppc_end permit(const struct ppc_access *a, uint64_t ea, const struct ppc_entry *entry)
 {
-	uint64_t msr = a->hw->thread[a->thread].msr;
-	uint32_t needed = msr & MSR_PR ? a->row->user : a->row->supervisor;
+	uint32_t needed = a->context.pr ? a->row->user : a->row->supervisor;
 
 	return entry->mas3 & needed ? PPC_DONE : storage(a, ea, 0, 0);
 }
@@ -172,8 +235,8 @@ static uint64_t real_address(const struct ppc_entry *entry, uint64_t ea)
 }
 
 /* Both pages of an access, in the order of docs/choices.md; @ea2 is 0 if there is one page. */
-static struct ppc_end walk(const struct ppc_access *a, uint64_t ea, uint64_t ea2, int crosses, struct ppc_entry *entry,
-			   struct ppc_entry *entry2)
+static struct ppc_end both_pages(const struct ppc_access *a, uint64_t ea, uint64_t ea2, int crosses,
+				 struct ppc_entry *entry, struct ppc_entry *entry2)
 {
 	struct ppc_end end = find(a, ea, entry);
 
@@ -191,11 +254,17 @@ static struct ppc_end walk(const struct ppc_access *a, uint64_t ea, uint64_t ea2
 static struct pyexit_translation ppc_translate(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
 					       uint32_t access, int probe)
 {
-	struct ppc_access a = { hw, &access_rows[access], thread, probe };
+	struct ppc_access a = {
+		.hw = hw,
+		.row = &access_rows[access & ~(uint32_t)PYEXIT_EXTERNAL],
+		.context = ppc_access_context(hw, thread, access),
+		.thread = thread,
+		.probe = probe,
+	};
 	int crosses = (ea & (PYEXIT_PAGE_SIZE - 1)) + size > PYEXIT_PAGE_SIZE;
 	uint64_t ea2 = ppc_ea(hw, thread, (ea | (PYEXIT_PAGE_SIZE - 1)) + 1);
 	struct ppc_entry entry, entry2;
-	struct ppc_end end = walk(&a, ppc_ea(hw, thread, ea), ea2, crosses, &entry, &entry2);
+	struct ppc_end end = both_pages(&a, ppc_ea(hw, thread, ea), ea2, crosses, &entry, &entry2);
 	struct pyexit_translation result = { .outcome = (uint32_t)end.outcome, .ivor = end.ivor };
 
 	if (end.outcome != PYEXIT_DONE)

@@ -38,6 +38,7 @@ extern "C" {
 #define PYEXIT_TLB0_ENTRIES 1024
 #define PYEXIT_TLB0_SETS 128
 #define PYEXIT_TLB1_ENTRIES 64
+#define PYEXIT_LRAT_ENTRIES 8
 #define PYEXIT_REAL_BITS 40
 #define PYEXIT_PAGE_SIZE 4096
 
@@ -83,6 +84,9 @@ enum pyexit_access {
 	PYEXIT_TOUCH_STORE = 5		/* dcbtst: never interrupts */
 };
 
+/* Added to a data access: external PID, in the context of EPLC or EPSC (mmu-hardware 9). */
+#define PYEXIT_EXTERNAL 8
+
 /* Hardware operations that a thread counts (design 6): index of thread.ops. */
 enum pyexit_op {
 	PYEXIT_OP_MTSPR = 0,
@@ -111,7 +115,8 @@ enum pyexit_event_kind {
 	PYEXIT_EVENT_KMAP = 6,		/* pfn */
 	PYEXIT_EVENT_PRINTK = 7,	/* detail = enum pyexit_message; its values */
 	PYEXIT_EVENT_HOST_EXCEPTION = 8,	/* ivor, ea or pc: an interrupt taken from hypervisor state */
-	PYEXIT_EVENT_MTSPR = 9		/* spr value: a write-one-to-clear register (DBSR, MCSR) */
+	PYEXIT_EVENT_MTSPR = 9,		/* spr value: a write-one-to-clear register (DBSR, MCSR) */
+	PYEXIT_EVENT_RELOAD = 10	/* ea entry pte: the page-table walk made TLB0 entry `entry` */
 };
 
 /* Kernel log lines (exit 14.1); PRINTK's detail.  arg[] holds: */
@@ -151,6 +156,15 @@ struct pyexit_htlb1 {
 	uint32_t mas8[PYEXIT_TLB1_ENTRIES];
 };
 
+/* The LRAT of a core (e6500): logical to real addresses of guests. */
+struct pyexit_lrat {
+	uint64_t mas2[PYEXIT_LRAT_ENTRIES];
+	uint32_t mas1[PYEXIT_LRAT_ENTRIES];
+	uint32_t mas3[PYEXIT_LRAT_ENTRIES];
+	uint32_t mas7[PYEXIT_LRAT_ENTRIES];
+	uint32_t mas8[PYEXIT_LRAT_ENTRIES];
+};
+
 /* What the threads of a core share besides the TLBs. */
 struct pyexit_core {
 	uint32_t tlb0_nv;			/* TLB0[NV]; vectors call it host.tlb0_nv */
@@ -169,7 +183,7 @@ struct pyexit_spr {
 	uint64_t IVPR, IVOR[64];
 	uint64_t GIVPR, GIVOR2, GIVOR3, GIVOR4, GIVOR8, GIVOR13, GIVOR14;
 	uint64_t EPCR, MSRP, EPLC, EPSC;
-	uint64_t MMUCFG, TLB0CFG, TLB1CFG, TLB0PS, TLB1PS, EPTCFG, LRATCFG, LRATPS;
+	uint64_t MMUCFG, TLB0CFG, TLB1CFG, TLB0PS, TLB1PS, EPTCFG, LRATCFG, LRATPS, LPER;
 };
 
 /* The rest of a hardware thread. */
@@ -383,8 +397,8 @@ struct pyexit_e500 {
 
 /*
  * Kinds of state record.  The state of a machine is one block of memory:
- * all records of kind 0, then all of kind 1, ...  There is one htlb0, htlb1
- * and core per core; one spr, thread and host per hardware thread; one kvm
+ * all records of kind 0, then all of kind 1, ...  There is one htlb0, htlb1,
+ * core and lrat per core; one spr, thread and host per hardware thread; one kvm
  * per virtual machine; one vcpu, run and e500 per vcpu.
  */
 enum pyexit_record {
@@ -397,9 +411,10 @@ enum pyexit_record {
 	PYEXIT_RECORD_KVM = 6,
 	PYEXIT_RECORD_VCPU = 7,
 	PYEXIT_RECORD_RUN = 8,
-	PYEXIT_RECORD_E500 = 9
+	PYEXIT_RECORD_E500 = 9,
+	PYEXIT_RECORD_LRAT = 10
 };
-#define PYEXIT_RECORDS 10
+#define PYEXIT_RECORDS 11
 
 /*
  * What distinguishes one core from another, as data (mmu-hardware 0.4, 2.8,
@@ -556,7 +571,8 @@ PYEXIT_API int pyexit_ram_write(struct pyexit_machine *machine, uint64_t addr, c
  * pyexit_translate(): effective to real address for the code that runs on
  * the hardware thread of @vcpu, in the state that thread.msr, PID and LPID
  * of that thread say; or the interrupt that the access causes, taken whole.
- * @size is 1 to 4096 bytes, @access an enum pyexit_access.  With @probe not
+ * @size is 1 to 4096 bytes, @access an enum pyexit_access,
+ * plus PYEXIT_EXTERNAL for a data access through EPLC or EPSC.  With @probe not
  * 0 nothing changes and the answer is the one that the access would get.
  * Returns 0, -EINVAL for an argument out of range, -EFAULT for a NULL one.
  */
@@ -574,6 +590,7 @@ PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, u
  *   ppc_tlbwe thread
  *   ppc_tlbilx thread t ea
  *   ppc_tlbivax thread ea
+ *   ppc_lwepx thread ea		value[0] = the word
  *   kvmppc_load_last_inst vcpu type	value[0] = instruction, deadbeef if not written
  *   kvmppc_get_last_inst vcpu type	value[0] = instruction
  *
@@ -581,8 +598,8 @@ PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, u
  * an enum pyexit_outcome and value[0] the interrupt number if not DONE.
  * kvmppc_*'s ret is the kernel's.
  * Returns 0; -ENOENT for an unknown name, -E2BIG for a wrong number of
- * arguments, -EINVAL for a vcpu or thread that does not exist, -ENOTSUP for
- * MAS0[ATSEL]=1 (the LRAT), which is not built yet, -EFAULT for a NULL.
+ * arguments, -EINVAL for a vcpu or thread that does not exist, -EFAULT for a
+ * NULL.
  */
 PYEXIT_API int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
 			   struct pyexit_result *result);
