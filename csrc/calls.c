@@ -67,6 +67,11 @@ static int call_lwepx(struct pyexit_machine *machine, const uint64_t *args, stru
 /* The fetch type is an argument that HV Book E ignores (exit 4.1). */
 #define INSTRUCTION_NOT_WRITTEN 0xdeadbeefu
 
+static int call_entry_fetch(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
+{
+	return answer(kvmppc_entry_fetch(machine, (uint32_t)args[0]), result);
+}
+
 static int call_load_last_inst(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
 {
 	uint32_t instr = INSTRUCTION_NOT_WRITTEN;
@@ -94,6 +99,7 @@ static const struct pyexit_call_row call_rows[] = {
 	{ "ppc_tlbilx", CALL_THREAD, 3, call_tlbilx },
 	{ "ppc_tlbivax", CALL_THREAD, 2, call_tlbivax },
 	{ "ppc_lwepx", CALL_THREAD, 2, call_lwepx },
+	{ "kvmppc_entry_fetch", CALL_VCPU, 1, call_entry_fetch },
 	{ "kvmppc_load_last_inst", CALL_VCPU, 2, call_load_last_inst },
 	{ "kvmppc_get_last_inst", CALL_VCPU, 2, call_get_last_inst },
 };

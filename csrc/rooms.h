@@ -11,5 +11,8 @@
 #include "hw/translate.c"
 #include "hw/epid.c"
 #include "kvm/vcpu.c"
+#include "kvm/gtlb.c"
+#include "kvm/entry_fetch.c"
+#include "kvm/interleave.c"
 #include "kvm/last_inst.c"
 #include "calls.c"

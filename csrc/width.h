@@ -26,6 +26,7 @@ struct pyexit_width {
 	void (*reset)(struct pyexit_machine *machine);
 	struct pyexit_translation (*translate)(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
 					       uint32_t access, int probe);
+	int (*do_kvm)(struct pyexit_machine *machine, uint32_t thread, uint32_t ivor);
 	const struct pyexit_call_row *calls;
 	uint32_t n_calls;
 };

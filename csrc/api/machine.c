@@ -79,7 +79,7 @@ static int counts_valid(const struct pyexit_options *options)
 {
 	return options->cores >= 1 && options->cores <= 64 && options->vms >= 1 && options->vms <= 64 &&
 	       options->vcpus >= 1 && options->vcpus <= 4096 && options->events <= 1u << 20 &&
-	       options->fetch <= PYEXIT_FETCH_SEED_V4;
+	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK;
 }
 
 static int wiring_valid(const uint32_t *wire, uint32_t n, uint32_t limit)

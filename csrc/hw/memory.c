@@ -45,3 +45,22 @@ static uint32_t ppc_load32(const struct ppc_memory *memory, uint64_t addr)
 		word = word << 8 | ppc_load_byte(memory, addr + i);
 	return word;
 }
+
+static void ppc_store_byte(const struct ppc_memory *memory, uint64_t addr, uint8_t byte)
+{
+	const struct pyexit_ram *range = ppc_ram(memory, addr);
+	uint64_t page;
+
+	if (!range)
+		return;
+	range->host[addr - range->base] = byte;
+	page = (addr - range->base) >> PPC_PAGE_SHIFT;
+	if (range->dirty)
+		range->dirty[page / 8] |= (uint8_t)(1u << page % 8);
+}
+
+static void ppc_store32(struct ppc_memory *memory, uint64_t addr, uint32_t word)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		ppc_store_byte(memory, addr + i, (uint8_t)(word >> (24 - 8 * i)));
+}

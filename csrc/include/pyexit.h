@@ -58,7 +58,37 @@ enum pyexit_param_set {
 /* How the guest's last instruction is fetched (design 6, mmu-kvm 15). */
 enum pyexit_fetch {
 	PYEXIT_FETCH_MERGED = 0,	/* Linux 6.1: every failure is AGAIN */
-	PYEXIT_FETCH_SEED_V4 = 1	/* patch 5/5 v4: permission, attributes, non-RAM are FAIL */
+	PYEXIT_FETCH_SEED_V4 = 1,	/* patch 5/5 v4: permission, attributes, non-RAM are FAIL */
+	PYEXIT_FETCH_REVIEW = 2,	/* the reviewer's wish: no execute permission evicts the entry */
+	PYEXIT_FETCH_LWEPX = 3,		/* before the patch: external-PID load, its faults unhandled */
+	PYEXIT_FETCH_LWEPX_DO_KVM = 4,	/* alternative 1: the host's vectors recognise its faults */
+	PYEXIT_FETCH_LWEPX_HIJACK = 5	/* alternative 2: the host's vectors are taken over for the load */
+};
+
+/* Points inside a fetch where another thread may act (design 6); with lwepx: MAS_SET = EPLC set, READ = loaded. */
+enum pyexit_point {
+	PYEXIT_POINT_MAS_SET = 0,
+	PYEXIT_POINT_SEARCHED = 1,
+	PYEXIT_POINT_MAS_READ = 2,
+	PYEXIT_POINT_TRANSLATED = 3,
+	PYEXIT_POINT_MAPPED = 4,
+	PYEXIT_POINT_READ = 5
+};
+
+/* What another thread may do there. */
+enum pyexit_action_kind {
+	PYEXIT_ACTION_CALL = 0,		/* function `call` of pyexit_call_name(), a ppc_* one, with n arguments */
+	PYEXIT_ACTION_STORE = 1,	/* RAM word arg[0] := arg[1] */
+	PYEXIT_ACTION_PREEMPT = 2	/* the vcpu's task is preempted and comes back */
+};
+#define PYEXIT_ACTIONS 16
+
+struct pyexit_action {
+	uint32_t point;			/* enum pyexit_point */
+	uint32_t kind;			/* enum pyexit_action_kind */
+	uint32_t call;
+	uint32_t n;
+	uint64_t arg[3];
 };
 
 /*
@@ -101,7 +131,9 @@ enum pyexit_op {
 	PYEXIT_OP_LWEPX = 9,
 	PYEXIT_OP_PAGE_MAP = 10,
 	PYEXIT_OP_PAGE_UNMAP = 11,
-	PYEXIT_OP_LOAD = 12
+	PYEXIT_OP_LOAD = 12,
+	PYEXIT_OP_LOCK = 13,		/* a lock on shared IVORs taken and given back */
+	PYEXIT_OP_FORWARD = 14		/* a host interrupt sent on by a hijacked vector */
 };
 #define PYEXIT_OPS 16
 
@@ -116,7 +148,8 @@ enum pyexit_event_kind {
 	PYEXIT_EVENT_PRINTK = 7,	/* detail = enum pyexit_message; its values */
 	PYEXIT_EVENT_HOST_EXCEPTION = 8,	/* ivor, ea or pc: an interrupt taken from hypervisor state */
 	PYEXIT_EVENT_MTSPR = 9,		/* spr value: a write-one-to-clear register (DBSR, MCSR) */
-	PYEXIT_EVENT_RELOAD = 10	/* ea entry pte: the page-table walk made TLB0 entry `entry` */
+	PYEXIT_EVENT_RELOAD = 10,	/* ea entry pte: the page-table walk made TLB0 entry `entry` */
+	PYEXIT_EVENT_PREEMPTED_MAPPING = 11	/* pfn: preempted while a page was mapped and not guarded */
 };
 
 /* Kernel log lines (exit 14.1); PRINTK's detail.  arg[] holds: */
@@ -591,6 +624,7 @@ PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, u
  *   ppc_tlbilx thread t ea
  *   ppc_tlbivax thread ea
  *   ppc_lwepx thread ea		value[0] = the word
+ *   kvmppc_entry_fetch vcpu		the fetch's part in the entry path (exit 11.3 E6); ret as ppc_*
  *   kvmppc_load_last_inst vcpu type	value[0] = instruction, deadbeef if not written
  *   kvmppc_get_last_inst vcpu type	value[0] = instruction
  *
@@ -603,6 +637,15 @@ PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, u
  */
 PYEXIT_API int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
 			   struct pyexit_result *result);
+
+/*
+ * pyexit_interleave() sets what other threads do at points of the next
+ * fetches: each of @n actions happens once, when its point is first passed,
+ * in the order given; n = 0 clears.  Returns 0; -E2BIG for more than
+ * PYEXIT_ACTIONS, -EINVAL for an unknown point, kind or call, -EFAULT for a
+ * NULL.
+ */
+PYEXIT_API int pyexit_interleave(struct pyexit_machine *machine, const struct pyexit_action *actions, size_t n);
 
 /* pyexit_call_name() names function @index of the table above; NULL past its end. */
 PYEXIT_API const char *pyexit_call_name(const struct pyexit_machine *machine, uint32_t index);

@@ -3,17 +3,26 @@
 
 #include "../hw/tlb.h"
 #include "../hw/tlbops.h"
+#include "gtlb.h"
+#include "interleave.h"
 
-/* What the fetch strategies differ in (design 6, mmu-kvm 15.3). */
+/* What the fetch strategies differ in (design 6, mmu-kvm 15.3, 15.4). */
 struct fetch_strategy {
+	int searches;		/* the TLB; else the entry path has loaded the word or failed */
 	int failure;		/* rows 4, 5, 6: the answer to a page that will not do */
 	int logs;		/* rows 4, 5, 6: an error message, or a debug one that is compiled out */
 	int thread_lpid;	/* row 2: LPID of the hardware thread, or the VM's (Q41) */
+	int evicts;		/* an entry without execute permission is invalidated */
+	enum kvm_mapping mapping;	/* is the mapped page guarded against preemption? */
 };
 
 static const struct fetch_strategy fetch_strategies[] = {
-	[PYEXIT_FETCH_MERGED] = { EMULATE_AGAIN, 1, 1 },
-	[PYEXIT_FETCH_SEED_V4] = { EMULATE_FAIL, 0, 0 },
+	[PYEXIT_FETCH_MERGED] = { 1, EMULATE_AGAIN, 1, 1, 0, KVM_MAPPED_UNGUARDED },
+	[PYEXIT_FETCH_SEED_V4] = { 1, EMULATE_FAIL, 0, 0, 0, KVM_MAPPED_UNGUARDED },
+	[PYEXIT_FETCH_REVIEW] = { 1, EMULATE_AGAIN, 1, 1, 1, KVM_MAPPED_GUARDED },
+	[PYEXIT_FETCH_LWEPX] = { .failure = EMULATE_AGAIN },
+	[PYEXIT_FETCH_LWEPX_DO_KVM] = { .failure = EMULATE_AGAIN },
+	[PYEXIT_FETCH_LWEPX_HIJACK] = { .failure = EMULATE_AGAIN },
 };
 
 /* The MAS registers that a search leaves. */
@@ -51,7 +60,12 @@ static struct found read_found(struct pyexit_machine *machine, uint32_t thread)
 	return found;
 }
 
-/* mmu-kvm 15.2 steps 1, 2: search with the guest's identity, then MAS5 and MAS8 are the host's again. */
+static void at(struct pyexit_machine *machine, enum pyexit_point point)
+{
+	kvmppc_point(machine, point, KVM_NOTHING_MAPPED, 0);
+}
+
+/* mmu-kvm 15.2 steps 1, 2: search with the guest's identity. */
 static struct ppc_end search(struct pyexit_machine *machine, uint32_t vcpu, uint32_t lpid)
 {
 	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
@@ -61,23 +75,45 @@ static struct ppc_end search(struct pyexit_machine *machine, uint32_t vcpu, uint
 
 	kvm_mtspr(machine, thread, SPR_MAS6, (uint32_t)(arch->pid << MAS6_SPID_SHIFT) | as);
 	kvm_mtspr(machine, thread, SPR_MAS5, MAS5_SGS | lpid);
+	at(machine, PYEXIT_POINT_MAS_SET);
 	end = ppc_tlbsx(&machine->hw, thread, (ulong_t)arch->regs.nip);
+	at(machine, PYEXIT_POINT_SEARCHED);
+	return end;
+}
+
+/* MAS5 and MAS8 are the host's again, which expects 0 there. */
+static void end_search(struct pyexit_machine *machine, uint32_t thread)
+{
 	kvm_mtspr(machine, thread, SPR_MAS5, 0);
 	kvm_mtspr(machine, thread, SPR_MAS8, 0);
-	return end;
+}
+
+static int may_execute(const struct pyexit_arch *arch, const struct found *found)
+{
+	return (found->mas7_3 & (arch->shared.msr & MSR_PR ? MAS3_UX : MAS3_SX)) != 0;
 }
 
 /* Tests L2, L3 of exit 4.2; 0 or the message that says what is wrong with the page. */
 static uint32_t page_refused(const struct pyexit_arch *arch, const struct found *found)
 {
-	uint32_t execute = arch->shared.msr & MSR_PR ? MAS3_UX : MAS3_SX;
-
-	if (!(found->mas7_3 & execute))
+	if (!may_execute(arch, found))
 		return PYEXIT_MSG_FETCH_NO_EXECUTE;
 	if ((arch->mmucfg & MMUCFG_MAVN) == MMUCFG_MAVN_V2 &&
 	    (found->mas2 & (MAS2_I | MAS2_W) || !(found->mas2 & MAS2_M)))
 		return PYEXIT_MSG_FETCH_ATTRIBUTES;
 	return 0;
+}
+
+/* What the reviewer asked for, while MAS8 still holds the entry's tags (mmu-kvm 15.4). */
+static void evict(struct pyexit_machine *machine, uint32_t vcpu, const struct found *found)
+{
+	uint32_t thread = kvmppc_thread(machine, vcpu);
+	uint64_t mas0 = machine->hw.spr[thread].MAS0;
+
+	kvm_mtspr(machine, thread, SPR_MAS1, found->mas1 & ~MAS1_V);
+	(void)ppc_tlbwe(&machine->hw, thread);
+	ppc_count(&machine->hw, thread, PYEXIT_OP_ISYNC);
+	kvmppc_e500_ref_evicted(machine, vcpu, machine->vcpu[vcpu].arch.regs.nip, mas0);
 }
 
 /* mmu-kvm 15.2 step 6: every size code as it stands, also those under 4 KiB. */
@@ -88,15 +124,18 @@ static uint64_t compose(const struct found *found, uint64_t pc)
 	return (found->mas7_3 & ~offset) | (pc & offset);
 }
 
-static uint32_t read_mapped(struct pyexit_machine *machine, uint32_t thread, uint64_t addr)
+static uint32_t read_mapped(struct pyexit_machine *machine, uint32_t thread, uint64_t addr, enum kvm_mapping mapping)
 {
+	uint64_t pfn = addr >> PPC_PAGE_SHIFT;
 	uint32_t word;
 
-	ppc_event(&machine->hw.events, PYEXIT_EVENT_KMAP, 0, addr >> PPC_PAGE_SHIFT, 0, 0);
+	ppc_event(&machine->hw.events, PYEXIT_EVENT_KMAP, 0, pfn, 0, 0);
 	ppc_count(&machine->hw, thread, PYEXIT_OP_PAGE_MAP);
+	kvmppc_point(machine, PYEXIT_POINT_MAPPED, mapping, pfn);
 	word = ppc_load32(&machine->hw.memory, addr);
 	ppc_count(&machine->hw, thread, PYEXIT_OP_LOAD);
 	ppc_count(&machine->hw, thread, PYEXIT_OP_PAGE_UNMAP);
+	at(machine, PYEXIT_POINT_READ);
 	return word;
 }
 
@@ -108,21 +147,44 @@ static int refuse(struct pyexit_machine *machine, const struct fetch_strategy *s
 	return strategy->failure;
 }
 
+/* Search, read what was found, leave the MAS registers to the host; found.mas1 has no V if nothing will do. */
+static struct found find_page(struct pyexit_machine *machine, uint32_t vcpu, const struct fetch_strategy *strategy)
+{
+	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	uint32_t thread = kvmppc_thread(machine, vcpu);
+	uint32_t lpid = machine->kvm[machine->vcpu_vm[vcpu]].arch.lpid;
+	struct ppc_end end;
+	struct found found;
+
+	end = search(machine, vcpu, strategy->thread_lpid ? kvmppc_get_lpid(machine, vcpu) : lpid);
+	if (strategy->evicts) {		/* needs MAS8 as the search left it */
+		found = read_found(machine, thread);
+		if (end.outcome == PYEXIT_DONE && found.mas1 & MAS1_V && !may_execute(arch, &found))
+			evict(machine, vcpu, &found);
+		end_search(machine, thread);
+	} else {
+		end_search(machine, thread);
+		found = read_found(machine, thread);
+	}
+	at(machine, PYEXIT_POINT_MAS_READ);
+	if (end.outcome != PYEXIT_DONE)
+		found.mas1 = 0;
+	return found;
+}
+
 static int kvmppc_load_last_inst(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr)
 {
 	const struct fetch_strategy *strategy = &fetch_strategies[machine->fetch];
 	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
-	uint32_t thread = kvmppc_thread(machine, vcpu);
-	uint32_t lpid = machine->kvm[machine->vcpu_vm[vcpu]].arch.lpid;
 	uint64_t pc = (ulong_t)arch->regs.nip;
-	struct ppc_end end;
 	struct found found;
 	uint32_t message;
 	uint64_t addr;
 
-	end = search(machine, vcpu, strategy->thread_lpid ? kvmppc_get_lpid(machine, vcpu) : lpid);
-	found = read_found(machine, thread);
-	if (end.outcome != PYEXIT_DONE || !(found.mas1 & MAS1_V))
+	if (!strategy->searches)
+		return strategy->failure;
+	found = find_page(machine, vcpu, strategy);
+	if (!(found.mas1 & MAS1_V))
 		return EMULATE_AGAIN;
 	message = page_refused(arch, &found);
 	if (message)
@@ -130,7 +192,8 @@ static int kvmppc_load_last_inst(struct pyexit_machine *machine, uint32_t vcpu, 
 	addr = compose(&found, pc);
 	if (!ppc_page_is_ram(&machine->hw.memory, addr >> PPC_PAGE_SHIFT))
 		return refuse(machine, strategy, PYEXIT_MSG_FETCH_NOT_RAM, addr);
-	*instr = read_mapped(machine, thread, addr);
+	at(machine, PYEXIT_POINT_TRANSLATED);
+	*instr = read_mapped(machine, kvmppc_thread(machine, vcpu), addr, strategy->mapping);
 	return EMULATE_DONE;
 }
 

@@ -5,6 +5,9 @@
 
 #include "../hw/hw.h"
 
+/* The point of an action that has happened. */
+#define PYEXIT_POINT_DONE UINT32_MAX
+
 struct pyexit_width;
 
 struct pyexit_machine {
@@ -23,6 +26,10 @@ struct pyexit_machine {
 	uint32_t *vcpu_vm;
 	uint32_t vms, vcpus;
 	uint32_t fetch;
+	struct pyexit_action action[PYEXIT_ACTIONS];	/* done ones have point PYEXIT_POINT_DONE */
+	uint32_t actions;
+	uint32_t hijacker;		/* thread + 1 that has taken over its core's vectors, 0 = none */
+	uint64_t hijacked[3];		/* the vectors' own IVORs meanwhile */
 };
 
 #endif

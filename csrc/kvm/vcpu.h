@@ -29,6 +29,9 @@ enum {
 #define KVM_SHADOW_EPCR 0x14800000u	/* DSIGS | DGTMI | DUVD */
 #define KVM_SHADOW_MSRP 0x04000004u	/* UCLEP | PMMP */
 #define KVM_CPU_E500MC 5u
+/* IVORs of a hijacked vector begin here (exit 11.8 leaves the address open) */
+#define KVM_HIJACK_STUB 0xf000u
+
 #define KVM_TIMING_UNSET 0xdeadu
 #define KVM_E500_TLB0_ENTRIES 256u
 #define KVM_E500_TLB0_WAYS 2u
