@@ -64,6 +64,16 @@ static int call_lwepx(struct pyexit_machine *machine, const uint64_t *args, stru
 	return answer(ppc_lwepx(&machine->hw, thread_of(args), ea, &result->value[0]), result);
 }
 
+static int call_msgsnd(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
+{
+	return answer(ppc_msgsnd(&machine->hw, thread_of(args), args[1]), result);
+}
+
+static int call_msgclr(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
+{
+	return answer(ppc_msgclr(&machine->hw, thread_of(args), args[1]), result);
+}
+
 /* The fetch type is an argument that HV Book E ignores (exit 4.1). */
 #define INSTRUCTION_NOT_WRITTEN 0xdeadbeefu
 
@@ -99,6 +109,8 @@ static const struct pyexit_call_row call_rows[] = {
 	{ "ppc_tlbilx", CALL_THREAD, 3, call_tlbilx },
 	{ "ppc_tlbivax", CALL_THREAD, 2, call_tlbivax },
 	{ "ppc_lwepx", CALL_THREAD, 2, call_lwepx },
+	{ "ppc_msgsnd", CALL_THREAD, 2, call_msgsnd },
+	{ "ppc_msgclr", CALL_THREAD, 2, call_msgclr },
 	{ "kvmppc_entry_fetch", CALL_VCPU, 1, call_entry_fetch },
 	{ "kvmppc_load_last_inst", CALL_VCPU, 2, call_load_last_inst },
 	{ "kvmppc_get_last_inst", CALL_VCPU, 2, call_get_last_inst },

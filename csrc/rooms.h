@@ -10,6 +10,8 @@
 #include "hw/walk.c"
 #include "hw/translate.c"
 #include "hw/epid.c"
+#include "hw/doorbell.c"
+#include "hw/guestop.c"
 #include "kvm/vcpu.c"
 #include "kvm/gtlb.c"
 #include "kvm/entry_fetch.c"

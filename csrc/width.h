@@ -26,6 +26,9 @@ struct pyexit_width {
 	void (*reset)(struct pyexit_machine *machine);
 	struct pyexit_translation (*translate)(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
 					       uint32_t access, int probe);
+	struct ppc_end (*guest_op)(struct ppc_hw *hw, uint32_t thread, uint32_t instruction);
+	struct ppc_end (*interrupt)(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause);
+	struct ppc_end (*pending)(struct ppc_hw *hw, uint32_t thread);
 	int (*do_kvm)(struct pyexit_machine *machine, uint32_t thread, uint32_t ivor);
 	const struct pyexit_call_row *calls;
 	uint32_t n_calls;

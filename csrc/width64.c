@@ -12,6 +12,9 @@ typedef uint64_t ulong_t;
 const struct pyexit_width pyexit_width64 = {
 	.reset = reset_machine,
 	.translate = ppc_translate,
+	.guest_op = ppc_guest_op,
+	.interrupt = ppc_interrupt,
+	.pending = ppc_pending,
 	.do_kvm = kvmppc_do_kvm,
 	.calls = call_rows,
 	.n_calls = sizeof(call_rows) / sizeof(call_rows[0]),

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../hw/regs.h"
 #include "../width.h"
 
 int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, uint64_t ea, uint32_t size, uint32_t access,
@@ -17,6 +18,76 @@ int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, uint64_t ea,
 						 probe != 0);
 	if (translation->outcome == PYEXIT_TAKEN_BY_HOST && !probe)
 		(void)machine->width->do_kvm(machine, machine->vcpu_thread[vcpu], translation->ivor);
+	return 0;
+}
+
+static int end_of(struct ppc_end from, struct pyexit_end *end)
+{
+	if (from.outcome < 0)
+		return from.outcome;
+	*end = (struct pyexit_end){ (uint32_t)from.outcome, from.ivor };
+	return 0;
+}
+
+int pyexit_guest_op(struct pyexit_machine *machine, uint32_t vcpu, uint32_t instruction, struct pyexit_end *end)
+{
+	if (!machine || !end)
+		return -EFAULT;
+	if (vcpu >= machine->vcpus)
+		return -EINVAL;
+	return end_of(machine->width->guest_op(&machine->hw, machine->vcpu_thread[vcpu], instruction), end);
+}
+
+/* The engine's own causes: bits of 5-9, 15; 32, 33, 40 */
+static int engine_cause(uint32_t ivor)
+{
+	return (ivor >= IVOR_ALIGNMENT && ivor <= IVOR_AP_UNAVAIL) || ivor == IVOR_DEBUG ||
+	       ivor == IVOR_ALTIVEC_UNAVAIL || ivor == IVOR_ALTIVEC_ASSIST || ivor == IVOR_HV_SYSCALL;
+}
+
+int pyexit_interrupt(struct pyexit_machine *machine, uint32_t vcpu, uint32_t ivor, uint32_t esr, uint64_t dear,
+		     struct pyexit_end *end)
+{
+	struct ppc_cause cause = { .ivor = ivor, .esr = esr, .ea = dear };
+
+	if (!machine || !end)
+		return -EFAULT;
+	if (vcpu >= machine->vcpus || !engine_cause(ivor))
+		return -EINVAL;
+	return end_of(machine->width->interrupt(&machine->hw, machine->vcpu_thread[vcpu], &cause), end);
+}
+
+int pyexit_pin(struct pyexit_machine *machine, uint32_t thread, uint32_t pin, uint32_t level)
+{
+	uint32_t *pins;
+
+	if (!machine)
+		return -EFAULT;
+	if (thread >= machine->hw.threads || pin >= PYEXIT_PINS)
+		return -EINVAL;
+	pins = &machine->hw.thread[thread].pins;
+	if (level)
+		__atomic_fetch_or(pins, 1u << pin, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_and(pins, ~(1u << pin), __ATOMIC_RELEASE);
+	return 0;
+}
+
+int pyexit_pending(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_end *end)
+{
+	if (!machine || !end)
+		return -EFAULT;
+	if (vcpu >= machine->vcpus)
+		return -EINVAL;
+	return end_of(machine->width->pending(&machine->hw, machine->vcpu_thread[vcpu]), end);
+}
+
+int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks)
+{
+	if (!machine)
+		return -EFAULT;
+	for (uint32_t core = 0; core < machine->hw.cores; core++)
+		machine->hw.core[core].tb += ticks;
 	return 0;
 }
 

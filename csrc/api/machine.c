@@ -11,7 +11,7 @@
 
 _Static_assert(sizeof(struct pyexit_htlb0) == 24 * PYEXIT_TLB0_ENTRIES, "htlb0 layout");
 _Static_assert(sizeof(struct pyexit_htlb1) == 24 * PYEXIT_TLB1_ENTRIES, "htlb1 layout");
-_Static_assert(sizeof(struct pyexit_core) == 8 + PYEXIT_TLB0_SETS, "core layout");
+_Static_assert(sizeof(struct pyexit_core) == 16 + PYEXIT_TLB0_SETS, "core layout");
 _Static_assert(sizeof(struct pyexit_shared) == 240, "shared page: exit 2.3");
 _Static_assert(sizeof(struct pyexit_run) == 32 + 256, "kvm_run: exit 2.4");
 _Static_assert(offsetof(struct pyexit_run, mmio) == 32, "kvm_run union: exit 2.4");

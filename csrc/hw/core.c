@@ -85,46 +85,136 @@ static void write_spr(struct ppc_hw *hw, uint32_t thread, const struct spr_row *
 	*spr = value;
 }
 
-static struct ppc_end ppc_mtspr(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t value)
+/* Registers outside the SPR file. */
+static uint64_t *thread_register(struct ppc_hw *hw, uint32_t thread, uint64_t number)
 {
-	const struct spr_pair *pair = find_pair(hw, number);
+	switch (number) {
+	case SPR_XER:
+		return &hw->thread[thread].xer;
+	case SPR_LR:
+		return &hw->thread[thread].lr;
+	case SPR_CTR:
+		return &hw->thread[thread].ctr;
+	default:
+		return NULL;
+	}
+}
+
+static uint64_t ulong_bits(const struct ppc_hw *hw)
+{
+	return hw->params.width == 64 ? UINT64_MAX : UINT32_MAX;
+}
+
+static int writes_timebase(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t value)
+{
+	uint64_t *tb = &hw->core[ppc_core_of(hw, thread)].tb;
+
+	if (number == SPR_TBWL)
+		*tb = (*tb & ~(uint64_t)UINT32_MAX) | (uint32_t)value;
+	else if (number == SPR_TBWU)
+		*tb = value << 32 | (uint32_t)*tb;
+	else
+		return 0;
+	return 1;
+}
+
+/* A 64-bit core gives the whole timebase for TBL (mftb). */
+static int reads_timebase(const struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t *value)
+{
+	uint64_t tb = hw->core[ppc_core_of(hw, thread)].tb;
+
+	if (number == SPR_TBL || number == SPR_ATBL)
+		*value = tb & ulong_bits(hw);
+	else if (number == SPR_TBU || number == SPR_ATBU)
+		*value = tb >> 32;
+	else
+		return 0;
+	return 1;
+}
+
+static int ppc_spr_exists(const struct ppc_hw *hw, uint64_t number, int write)
+{
 	const struct spr_row *row = find_spr(hw, number);
 
-	ppc_count(hw, thread, PYEXIT_OP_MTSPR);
+	switch (number) {
+	case SPR_XER:
+	case SPR_LR:
+	case SPR_CTR:
+	case SPR_MMUCSR0:
+		return 1;
+	case SPR_TBL:
+	case SPR_TBU:
+	case SPR_ATBL:
+	case SPR_ATBU:
+		return !write;
+	case SPR_TBWL:
+	case SPR_TBWU:
+		return write;
+	case SPR_LPERU:
+		return hw->params.mav == 2;
+	default:
+		return find_pair(hw, number) || (row && !(write && row->flags & SPR_READ_ONLY));
+	}
+}
+
+static void write_other(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t value)
+{
+	uint64_t *reg = thread_register(hw, thread, number);
+	const struct spr_pair *pair = find_pair(hw, number);
+
 	if (pair) {
 		write_spr(hw, thread, find_spr(hw, pair->high), value >> 32);
 		write_spr(hw, thread, find_spr(hw, pair->low), (uint32_t)value);
-		return PPC_DONE;
-	}
-	if (number == SPR_MMUCSR0) {
+	} else if (reg) {
+		*reg = value & ulong_bits(hw);
+	} else if (number == SPR_MMUCSR0) {
 		ppc_tlb_flash(hw, ppc_core_of(hw, thread), value);
-		return PPC_DONE;
-	}
-	if (number == SPR_LPERU && hw->params.mav == 2) {
+	} else if (number == SPR_LPERU) {
 		hw->spr[thread].LPER = value << 32 | (uint32_t)hw->spr[thread].LPER;
-		return PPC_DONE;
+	} else {
+		(void)writes_timebase(hw, thread, number, value);
 	}
-	if (!row || row->flags & SPR_READ_ONLY)
+}
+
+static struct ppc_end ppc_mtspr(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t value)
+{
+	const struct spr_row *row = find_spr(hw, number);
+
+	ppc_count(hw, thread, PYEXIT_OP_MTSPR);
+	if (!ppc_spr_exists(hw, number, 1))
 		return ppc_illegal(hw, thread);
-	write_spr(hw, thread, row, value);
+	if (row)
+		write_spr(hw, thread, row, value);
+	else
+		write_other(hw, thread, number, value);
 	return PPC_DONE;
+}
+
+static uint64_t read_other(struct ppc_hw *hw, uint32_t thread, uint64_t number)
+{
+	const struct spr_pair *pair = find_pair(hw, number);
+	const uint64_t *reg = thread_register(hw, thread, number);
+	uint64_t value = 0;
+
+	if (pair)
+		return *spr_at(hw, thread, find_spr(hw, pair->high)) << 32 |
+		       (uint32_t)*spr_at(hw, thread, find_spr(hw, pair->low));
+	if (reg)
+		return *reg;
+	if (number == SPR_LPERU)
+		return hw->spr[thread].LPER >> 32;
+	(void)reads_timebase(hw, thread, number, &value);	/* MMUCSR0 reads 0: a flash is done at once */
+	return value;
 }
 
 static struct ppc_end ppc_mfspr(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t *value)
 {
-	const struct spr_pair *pair = find_pair(hw, number);
 	const struct spr_row *row = find_spr(hw, number);
 
 	ppc_count(hw, thread, PYEXIT_OP_MFSPR);
 	*value = 0;
-	if (pair)
-		*value = *spr_at(hw, thread, find_spr(hw, pair->high)) << 32 |
-			 (uint32_t)*spr_at(hw, thread, find_spr(hw, pair->low));
-	else if (row)
-		*value = *spr_at(hw, thread, row);
-	else if (number == SPR_LPERU && hw->params.mav == 2)
-		*value = hw->spr[thread].LPER >> 32;
-	else if (number != SPR_MMUCSR0)
+	if (!ppc_spr_exists(hw, number, 0))
 		return ppc_illegal(hw, thread);
+	*value = row ? *spr_at(hw, thread, row) : read_other(hw, thread, number);
 	return PPC_DONE;
 }

@@ -11,12 +11,6 @@
 #include "memory.h"
 #include "regs.h"
 
-/* How an instruction or an access ended: an enum pyexit_outcome or -errno, and the interrupt taken. */
-struct ppc_end {
-	int32_t outcome;
-	uint32_t ivor;
-};
-
 #define PPC_DONE ((struct ppc_end){ .outcome = PYEXIT_DONE })
 
 static inline uint32_t ppc_core_of(const struct ppc_hw *hw, uint32_t thread)
@@ -41,6 +35,9 @@ static void ppc_reset(struct ppc_hw *hw);
 /* mtspr, mfspr in hypervisor state.  An SPR that the core lacks is program/PIL. */
 static struct ppc_end ppc_mtspr(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t value);
 static struct ppc_end ppc_mfspr(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t *value);
+
+/* Does the core have the SPR, for reading or for writing? */
+static int ppc_spr_exists(const struct ppc_hw *hw, uint64_t number, int write);
 
 /* The bits that MAS register @n keeps of @value (mmu-hardware 2.8). */
 static inline uint64_t ppc_mas_bits(const struct ppc_hw *hw, uint32_t n, uint64_t value)

@@ -34,4 +34,18 @@ struct ppc_hw {
 	struct ppc_events events;
 };
 
+/* How an instruction or an access ended: an enum pyexit_outcome or -errno, and the interrupt taken. */
+struct ppc_end {
+	int32_t outcome;
+	uint32_t ivor;
+};
+
+/* Why an interrupt is taken. */
+struct ppc_cause {
+	uint32_t ivor;
+	uint32_t esr;		/* or MCSR of a machine check */
+	uint64_t ea;		/* DEAR, MCAR; the pc where the row has no address */
+	int hypervisor;		/* 1: virtualization fault, TLB ineligible: never the guest's */
+};
+
 #endif

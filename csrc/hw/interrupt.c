@@ -1,25 +1,55 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "interrupt.h"
 
+/* Which pair of registers saves pc and MSR. */
+enum save_class {
+	SAVE_SRR,
+	SAVE_CSRR,
+	SAVE_DSRR,
+	SAVE_MCSRR,
+	SAVE_GSRR	/* a guest doorbell: the guest's own pair, though the host takes it (Q12) */
+};
+
 #define ROW_ESR 1u
 #define ROW_DEAR 2u
-#define ROW_MACHINE_CHECK 4u
+#define ROW_NEXT 4u	/* saves the next instruction */
+#define ROW_GUEST 8u	/* from guest state always the guest's */
 
 struct interrupt_row {
 	uint32_t ivor;
-	uint32_t epcr;		/* EPCR bit that gives it to the guest, 0 = never */
-	uint32_t writes;	/* ROW_* */
+	uint32_t epcr;		/* EPCR bit that gives it to the guest, 0 = none */
+	uint32_t flags;		/* ROW_* */
+	enum save_class save;
 };
 
-/* mmu-hardware 12, first and second table */
+/* mmu-hardware 12, both tables; save classes exit 11.2 */
 static const struct interrupt_row interrupt_rows[] = {
-	{ IVOR_MACHINE_CHECK, 0, ROW_MACHINE_CHECK },
-	{ IVOR_DATA_STORAGE, EPCR_DSIGS, ROW_ESR | ROW_DEAR },
-	{ IVOR_INST_STORAGE, EPCR_ISIGS, ROW_ESR },
-	{ IVOR_PROGRAM, 0, ROW_ESR },
-	{ IVOR_DTLB_MISS, EPCR_DTLBGS, ROW_ESR | ROW_DEAR },
-	{ IVOR_ITLB_MISS, EPCR_ITLBGS, ROW_ESR },
-	{ IVOR_LRAT_ERROR, 0, ROW_ESR },
+	{ IVOR_CRITICAL, 0, 0, SAVE_CSRR },
+	{ IVOR_MACHINE_CHECK, 0, 0, SAVE_MCSRR },
+	{ IVOR_DATA_STORAGE, EPCR_DSIGS, ROW_ESR | ROW_DEAR, SAVE_SRR },
+	{ IVOR_INST_STORAGE, EPCR_ISIGS, ROW_ESR, SAVE_SRR },
+	{ IVOR_EXTERNAL, EPCR_EXTGS, 0, SAVE_SRR },
+	{ IVOR_ALIGNMENT, 0, ROW_ESR | ROW_DEAR, SAVE_SRR },
+	{ IVOR_PROGRAM, 0, ROW_ESR, SAVE_SRR },
+	{ IVOR_FP_UNAVAIL, 0, 0, SAVE_SRR },
+	{ IVOR_SYSCALL, 0, ROW_NEXT | ROW_GUEST, SAVE_SRR },
+	{ IVOR_AP_UNAVAIL, 0, 0, SAVE_SRR },
+	{ IVOR_DECREMENTER, 0, 0, SAVE_SRR },
+	{ IVOR_FIT, 0, 0, SAVE_SRR },
+	{ IVOR_WATCHDOG, 0, 0, SAVE_CSRR },
+	{ IVOR_DTLB_MISS, EPCR_DTLBGS, ROW_ESR | ROW_DEAR, SAVE_SRR },
+	{ IVOR_ITLB_MISS, EPCR_ITLBGS, ROW_ESR, SAVE_SRR },
+	{ IVOR_DEBUG, 0, 0, SAVE_DSRR },
+	{ IVOR_ALTIVEC_UNAVAIL, 0, 0, SAVE_SRR },
+	{ IVOR_ALTIVEC_ASSIST, 0, 0, SAVE_SRR },
+	{ IVOR_PERFORMANCE_MONITOR, 0, 0, SAVE_SRR },
+	{ IVOR_DBELL, 0, 0, SAVE_SRR },
+	{ IVOR_DBELL_CRIT, 0, 0, SAVE_CSRR },
+	{ IVOR_GDBELL, 0, 0, SAVE_GSRR },
+	{ IVOR_GDBELL_CRIT, 0, 0, SAVE_CSRR },
+	{ IVOR_HV_SYSCALL, 0, ROW_NEXT, SAVE_SRR },
+	{ IVOR_HV_PRIV, 0, 0, SAVE_SRR },
+	{ IVOR_LRAT_ERROR, 0, ROW_ESR, SAVE_SRR },
 };
 
 static const struct interrupt_row *interrupt_row(uint32_t ivor)
@@ -33,9 +63,11 @@ static const struct interrupt_row *interrupt_row(uint32_t ivor)
 
 static int ppc_goes_to_guest(const struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause)
 {
-	uint32_t bit = interrupt_row(cause->ivor)->epcr;
+	const struct interrupt_row *row = interrupt_row(cause->ivor);
 
-	return hw->thread[thread].msr & MSR_GS && hw->spr[thread].EPCR & bit && !cause->hypervisor;
+	if (!(hw->thread[thread].msr & MSR_GS) || cause->hypervisor)
+		return 0;
+	return row->flags & ROW_GUEST || hw->spr[thread].EPCR & row->epcr;
 }
 
 static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause)
@@ -49,11 +81,25 @@ static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thre
 	return end;
 }
 
+/* MSR bits that a class keeps: critical and debug clear CE and DE, machine check also ME. */
+static uint64_t kept_msr(enum save_class save)
+{
+	switch (save) {
+	case SAVE_MCSRR:
+		return 0;
+	case SAVE_CSRR:
+	case SAVE_DSRR:
+		return MSR_ME;
+	default:
+		return MSR_CE | MSR_ME | MSR_DE;
+	}
+}
+
 /* mmu-hardware 12, "New MSR" */
-static uint64_t new_msr(const struct ppc_hw *hw, uint32_t thread, int guest, int machine_check)
+static uint64_t new_msr(const struct ppc_hw *hw, uint32_t thread, int guest, enum save_class save)
 {
 	const struct pyexit_spr *spr = &hw->spr[thread];
-	uint64_t kept = machine_check ? 0 : MSR_CE | MSR_ME | MSR_DE;
+	uint64_t kept = kept_msr(save);
 	uint64_t msr;
 
 	if (guest) {
@@ -76,6 +122,10 @@ static uint64_t guest_vector(const struct pyexit_spr *spr, uint32_t ivor)
 		return spr->GIVPR | spr->GIVOR2;
 	case IVOR_INST_STORAGE:
 		return spr->GIVPR | spr->GIVOR3;
+	case IVOR_EXTERNAL:
+		return spr->GIVPR | spr->GIVOR4;
+	case IVOR_SYSCALL:
+		return spr->GIVPR | spr->GIVOR8;
 	case IVOR_DTLB_MISS:
 		return spr->GIVPR | spr->GIVOR13;
 	default:
@@ -83,51 +133,82 @@ static uint64_t guest_vector(const struct pyexit_spr *spr, uint32_t ivor)
 	}
 }
 
-static void write_syndrome(struct pyexit_spr *spr, const struct ppc_cause *cause, uint32_t writes, int guest)
+static void write_syndrome(struct pyexit_spr *spr, const struct ppc_cause *cause, uint32_t flags, int guest)
 {
-	if (writes & ROW_MACHINE_CHECK) {
+	if (cause->ivor == IVOR_MACHINE_CHECK) {
 		spr->MCSR |= cause->esr;
 		spr->MCAR = cause->ea;
 	}
-	if (writes & ROW_ESR)
+	if (flags & ROW_ESR)
 		*(guest ? &spr->GESR : &spr->ESR) = cause->esr;
-	if (writes & ROW_DEAR || cause->esr & ESR_DATA)
+	if (flags & ROW_DEAR || (cause->ivor == IVOR_LRAT_ERROR && cause->esr & ESR_DATA))	/* U18 */
 		*(guest ? &spr->GDEAR : &spr->DEAR) = cause->ea;
 }
 
-static void save(struct pyexit_spr *spr, const struct pyexit_thread *thread, uint32_t writes, int guest)
+static void save_registers(struct pyexit_spr *spr, enum save_class save, uint64_t pc, uint64_t msr)
 {
-	if (writes & ROW_MACHINE_CHECK) {
-		spr->MCSRR0 = thread->pc;
-		spr->MCSRR1 = thread->msr;
-	} else if (guest) {
-		spr->GSRR0 = thread->pc;
-		spr->GSRR1 = thread->msr;
-	} else {
-		spr->SRR0 = thread->pc;
-		spr->SRR1 = thread->msr;
+	switch (save) {
+	case SAVE_CSRR:
+		spr->CSRR0 = pc;
+		spr->CSRR1 = msr;
+		break;
+	case SAVE_DSRR:
+		spr->DSRR0 = pc;
+		spr->DSRR1 = msr;
+		break;
+	case SAVE_MCSRR:
+		spr->MCSRR0 = pc;
+		spr->MCSRR1 = msr;
+		break;
+	case SAVE_GSRR:
+		spr->GSRR0 = pc;
+		spr->GSRR1 = msr;
+		break;
+	default:
+		spr->SRR0 = pc;
+		spr->SRR1 = msr;
+		break;
 	}
 }
 
 static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause)
 {
 	struct ppc_end end = ppc_interrupt_probe(hw, thread, cause);
-	uint32_t writes = interrupt_row(cause->ivor)->writes;
+	const struct interrupt_row *row = interrupt_row(cause->ivor);
 	int guest = end.outcome == PYEXIT_TAKEN_BY_GUEST;
+	struct pyexit_thread *t = &hw->thread[thread];
 	struct pyexit_spr *spr = &hw->spr[thread];
+	uint64_t pc = row->flags & ROW_NEXT ? ppc_ea(hw, thread, t->pc + 4) : t->pc;
 
-	write_syndrome(spr, cause, writes, guest);
-	save(spr, &hw->thread[thread], writes, guest);
-	hw->thread[thread].msr = new_msr(hw, thread, guest, (writes & ROW_MACHINE_CHECK) != 0);
-	hw->thread[thread].pc = guest ? guest_vector(spr, cause->ivor) : spr->IVPR | spr->IVOR[cause->ivor];
+	write_syndrome(spr, cause, row->flags, guest);
+	save_registers(spr, guest ? SAVE_GSRR : row->save, pc, t->msr);
+	t->msr = new_msr(hw, thread, guest, row->save);
+	t->pc = guest ? guest_vector(spr, cause->ivor) : spr->IVPR | spr->IVOR[cause->ivor];
 	if (end.outcome == PYEXIT_TAKEN_BY_HOST)
 		ppc_event(&hw->events, PYEXIT_EVENT_HOST_EXCEPTION, 0, cause->ivor, cause->ea, 0);
 	return end;
 }
 
+static struct ppc_end program(struct ppc_hw *hw, uint32_t thread, uint32_t esr)
+{
+	struct ppc_cause cause = { .ivor = IVOR_PROGRAM, .esr = esr, .ea = hw->thread[thread].pc };
+
+	return ppc_interrupt(hw, thread, &cause);
+}
+
 static struct ppc_end ppc_illegal(struct ppc_hw *hw, uint32_t thread)
 {
-	struct ppc_cause cause = { .ivor = IVOR_PROGRAM, .esr = ESR_PIL, .ea = hw->thread[thread].pc };
+	return program(hw, thread, ESR_PIL);
+}
+
+static struct ppc_end ppc_privileged(struct ppc_hw *hw, uint32_t thread)
+{
+	return program(hw, thread, ESR_PPR);
+}
+
+static struct ppc_end ppc_hv_privileged(struct ppc_hw *hw, uint32_t thread)
+{
+	struct ppc_cause cause = { .ivor = IVOR_HV_PRIV, .ea = hw->thread[thread].pc };
 
 	return ppc_interrupt(hw, thread, &cause);
 }

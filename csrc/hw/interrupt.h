@@ -8,13 +8,6 @@
 
 #include "core.h"
 
-struct ppc_cause {
-	uint32_t ivor;
-	uint32_t esr;		/* or MCSR of a machine check */
-	uint64_t ea;		/* DEAR, MCAR; the pc where the row has no address */
-	int hypervisor;		/* 1: virtualization fault, TLB ineligible: never the guest's */
-};
-
 /* Would @cause go to the guest's own vector? */
 static int ppc_goes_to_guest(const struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause);
 
@@ -23,7 +16,9 @@ static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thre
 
 static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause);
 
-/* The illegal instruction program interrupt. */
+/* Program interrupts for an illegal and for a privileged instruction, embedded hypervisor privilege. */
 static struct ppc_end ppc_illegal(struct ppc_hw *hw, uint32_t thread);
+static struct ppc_end ppc_privileged(struct ppc_hw *hw, uint32_t thread);
+static struct ppc_end ppc_hv_privileged(struct ppc_hw *hw, uint32_t thread);
 
 #endif

@@ -9,6 +9,9 @@
 
 /* SPR numbers (mmu-hardware 1, exit 1.9) */
 enum {
+	SPR_XER = 1,
+	SPR_LR = 8,
+	SPR_CTR = 9,
 	SPR_SRR0 = 26,
 	SPR_SRR1 = 27,
 	SPR_PID = 48,
@@ -19,6 +22,13 @@ enum {
 	SPR_IVPR = 63,
 	SPR_LPER = 56,
 	SPR_LPERU = 57,		/* its high half (mmu-hardware 10.5a) */
+	SPR_VRSAVE = 256,
+	SPR_USPRG3 = 259,	/* SPRG3..7 for reading in user state: 259..263 */
+	SPR_TBL = 268,
+	SPR_TBU = 269,
+	SPR_SPRG0 = 272,	/* SPRG0..7 are 272..279 */
+	SPR_TBWL = 284,
+	SPR_TBWU = 285,
 	SPR_PIR = 286,
 	SPR_PVR = 287,
 	SPR_DBSR = 304,
@@ -55,6 +65,8 @@ enum {
 	SPR_GIVOR13 = 444,
 	SPR_GIVOR14 = 445,
 	SPR_GIVPR = 447,
+	SPR_ATBL = 526,
+	SPR_ATBU = 527,
 	SPR_IVOR32 = 528,	/* IVOR32..37 are 528..533 (emulate 4.5) */
 	SPR_MCSRR0 = 570,
 	SPR_MCSRR1 = 571,
@@ -68,8 +80,11 @@ enum {
 	SPR_MAS3 = 627,
 	SPR_MAS4 = 628,
 	SPR_MAS6 = 630,
+	SPR_SPRG8 = 604,
+	SPR_SPRG9 = 605,
 	SPR_TLB0CFG = 688,
 	SPR_TLB1CFG = 689,
+	SPR_EPR = 702,
 	SPR_MAS7 = 944,
 	SPR_EPLC = 947,
 	SPR_EPSC = 948,
@@ -148,6 +163,7 @@ enum {
 #define TLBCFG_ASSOC 0xff000000u
 #define TLBCFG_PT 0x40000u
 #define TLBCFG_IND 0x20000u
+#define TLBCFG_GTWE 0x10000u
 #define TLBCFG_IPROT 0x8000u
 #define TLBCFG_HES 0x2000u
 #define TLBCFG_N_ENTRY 0xfffu
@@ -181,6 +197,8 @@ enum {
 #define MSR_CM 0x80000000u
 #define MSR_GS 0x10000000u
 #define MSR_UCLE 0x04000000u
+#define MSR_WE 0x00040000u
+#define MSR_EE 0x00008000u
 #define MSR_CE 0x00020000u
 #define MSR_PR 0x00004000u
 #define MSR_ME 0x00001000u
@@ -192,6 +210,7 @@ enum {
 
 /* MSRP (exit 1.9) */
 #define MSRP_UCLEP 0x04000000u
+#define MSRP_DEP 0x00000200u
 #define MSRP_PMMP 0x00000004u
 
 /* EPCR (exit 1.9) */
@@ -202,10 +221,14 @@ enum {
 #define EPCR_ISIGS 0x08000000u
 #define EPCR_ICM 0x02000000u
 #define EPCR_GICM 0x01000000u
+#define EPCR_DGTMI 0x00800000u
 #define EPCR_DMIUH 0x00400000u
 
 /* ESR (exit 1.6) */
 #define ESR_PIL 0x08000000u
+#define ESR_PPR 0x04000000u
+#define ESR_DLK 0x00200000u
+#define ESR_ILK 0x00100000u
 #define ESR_ST 0x00800000u
 #define ESR_BO 0x00020000u
 #define ESR_DATA 0x00000400u
@@ -221,16 +244,48 @@ enum {
 #define MCSR_LD 0x00008000u
 #define MCSR_ST 0x00004000u
 
+/* Messages of msgsnd and msgclr (exit 1.10) */
+#define MSG_TYPE_SHIFT 27
+#define MSG_TYPE_MASK 0xfu
+#define MSG_TAG_MASK 0x07ffffffu
+#define MSG_BROADCAST 0x04000000u
+#define MSG_PIR_MASK 0x3fffu
+#define MSG_LPID_SHIFT 14
+enum {
+	MSG_DBELL = 0,
+	MSG_DBELL_CRIT = 1,
+	MSG_GDBELL = 2,
+	MSG_GDBELL_CRIT = 3,
+	MSG_GDBELL_MC = 4
+};
+
 /* Interrupt numbers: IVORn, which are also the exit numbers (exit 1.1) */
 enum {
+	IVOR_CRITICAL = 0,
 	IVOR_MACHINE_CHECK = 1,
 	IVOR_DATA_STORAGE = 2,
 	IVOR_INST_STORAGE = 3,
 	IVOR_EXTERNAL = 4,
+	IVOR_ALIGNMENT = 5,
 	IVOR_PROGRAM = 6,
+	IVOR_FP_UNAVAIL = 7,
 	IVOR_SYSCALL = 8,
+	IVOR_AP_UNAVAIL = 9,
+	IVOR_DECREMENTER = 10,
+	IVOR_FIT = 11,
+	IVOR_WATCHDOG = 12,
 	IVOR_DTLB_MISS = 13,
 	IVOR_ITLB_MISS = 14,
+	IVOR_DEBUG = 15,
+	IVOR_ALTIVEC_UNAVAIL = 32,
+	IVOR_ALTIVEC_ASSIST = 33,
+	IVOR_PERFORMANCE_MONITOR = 35,
+	IVOR_DBELL = 36,
+	IVOR_DBELL_CRIT = 37,
+	IVOR_GDBELL = 38,
+	IVOR_GDBELL_CRIT = 39,
+	IVOR_HV_SYSCALL = 40,
+	IVOR_HV_PRIV = 41,
 	IVOR_LRAT_ERROR = 42
 };
 

@@ -234,6 +234,13 @@ static struct ppc_entry new_entry(const struct ppc_hw *hw, uint32_t thread, uint
 	return entry;
 }
 
+static uint32_t ppc_tlbwe_size(const struct ppc_hw *hw, uint32_t thread)
+{
+	uint32_t mas1 = new_entry(hw, thread, (uint32_t)(hw->spr[thread].MAS0 >> MAS0_TLBSEL_SHIFT) & 1).mas1;
+
+	return (mas1 & MAS1_TSIZE_MASK) >> MAS1_TSIZE_SHIFT;
+}
+
 static int refused(const struct ppc_hw *hw, uint32_t tlbsel, const struct ppc_entry *entry)
 {
 	uint32_t tsize = (entry->mas1 & MAS1_TSIZE_MASK) >> MAS1_TSIZE_SHIFT;

@@ -19,6 +19,9 @@ static struct ppc_end ppc_tlbivax(struct ppc_hw *hw, uint32_t thread, uint64_t e
 /* HES=1: the way that hardware picks in the set that begins at TLB0 entry @set (U11). */
 static uint32_t ppc_hes_way(struct ppc_hw *hw, uint32_t core, uint32_t set);
 
+/* The size code of the entry that a tlbwe would store now. */
+static uint32_t ppc_tlbwe_size(const struct ppc_hw *hw, uint32_t thread);
+
 /* MMUCSR0: flash invalidation of a core's TLBs (mmu-hardware 6.4). */
 static void ppc_tlb_flash(struct ppc_hw *hw, uint32_t core, uint64_t mmucsr0);
 

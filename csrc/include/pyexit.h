@@ -75,6 +75,23 @@ enum pyexit_point {
 	PYEXIT_POINT_READ = 5
 };
 
+/* Asynchronous causes, latched per hardware thread (mmu-hardware 12, exit 7.4). */
+enum pyexit_pin {
+	PYEXIT_PIN_MACHINE_CHECK = 0,
+	PYEXIT_PIN_CRITICAL = 1,
+	PYEXIT_PIN_WATCHDOG = 2,
+	PYEXIT_PIN_DBELL_CRIT = 3,
+	PYEXIT_PIN_GDBELL_MC = 4,
+	PYEXIT_PIN_GDBELL_CRIT = 5,
+	PYEXIT_PIN_EXTERNAL = 6,		/* a level: stays until it is lowered */
+	PYEXIT_PIN_FIT = 7,
+	PYEXIT_PIN_DECREMENTER = 8,
+	PYEXIT_PIN_DBELL = 9,
+	PYEXIT_PIN_GDBELL = 10,
+	PYEXIT_PIN_PERFORMANCE_MONITOR = 11
+};
+#define PYEXIT_PINS 12
+
 /* What another thread may do there. */
 enum pyexit_action_kind {
 	PYEXIT_ACTION_CALL = 0,		/* function `call` of pyexit_call_name(), a ppc_* one, with n arguments */
@@ -149,7 +166,8 @@ enum pyexit_event_kind {
 	PYEXIT_EVENT_HOST_EXCEPTION = 8,	/* ivor, ea or pc: an interrupt taken from hypervisor state */
 	PYEXIT_EVENT_MTSPR = 9,		/* spr value: a write-one-to-clear register (DBSR, MCSR) */
 	PYEXIT_EVENT_RELOAD = 10,	/* ea entry pte: the page-table walk made TLB0 entry `entry` */
-	PYEXIT_EVENT_PREEMPTED_MAPPING = 11	/* pfn: preempted while a page was mapped and not guarded */
+	PYEXIT_EVENT_PREEMPTED_MAPPING = 11,	/* pfn: preempted while a page was mapped and not guarded */
+	PYEXIT_EVENT_MSGSND = 12	/* message */
 };
 
 /* Kernel log lines (exit 14.1); PRINTK's detail.  arg[] holds: */
@@ -200,6 +218,7 @@ struct pyexit_lrat {
 
 /* What the threads of a core share besides the TLBs. */
 struct pyexit_core {
+	uint64_t tb;				/* timebase; vectors call it host.tb */
 	uint32_t tlb0_nv;			/* TLB0[NV]; vectors call it host.tlb0_nv */
 	uint32_t pad;
 	uint8_t hes_victim[PYEXIT_TLB0_SETS];	/* per-set counter of HES=1 writes (U11) */
@@ -213,6 +232,8 @@ struct pyexit_spr {
 	uint64_t ESR, DEAR, MCSR, MCAR, DBSR;
 	uint64_t GSRR0, GSRR1, GESR, GDEAR, GEPR, GPIR;
 	uint64_t GSPRG0, GSPRG1, GSPRG2, GSPRG3;
+	uint64_t SPRG0, SPRG1, SPRG2, SPRG3, SPRG4, SPRG5, SPRG6, SPRG7, SPRG8, SPRG9;
+	uint64_t VRSAVE;
 	uint64_t IVPR, IVOR[64];
 	uint64_t GIVPR, GIVOR2, GIVOR3, GIVOR4, GIVOR8, GIVOR13, GIVOR14;
 	uint64_t EPCR, MSRP, EPLC, EPSC;
@@ -223,7 +244,11 @@ struct pyexit_spr {
 struct pyexit_thread {
 	uint64_t pc;
 	uint64_t msr;
+	uint64_t gpr[32];
+	uint64_t lr, ctr, xer;
 	uint64_t ops[PYEXIT_OPS];		/* counts by enum pyexit_op */
+	uint32_t pins;				/* asynchronous causes that are due: bit = enum pyexit_pin */
+	uint32_t pad;
 };
 
 struct pyexit_debug_reg {
@@ -233,7 +258,7 @@ struct pyexit_debug_reg {
 
 /* The host kernel around KVM, one per hardware thread: inputs of a run (vectors/SCHEMA.md host.*). */
 struct pyexit_host {
-	uint64_t tb, jiffies, tb_ticks_per_jiffy, tb_freq;
+	uint64_t jiffies, tb_ticks_per_jiffy, tb_freq;
 	uint64_t wake_pending_exceptions, wake_requests;
 	uint64_t io_base, io_len, io_data;
 	uint64_t pfn_mode;
@@ -513,6 +538,12 @@ struct pyexit_result {
 	uint64_t value[4];		/* further results, see pyexit_call() */
 };
 
+/* The answer to pyexit_guest_op(), pyexit_interrupt() and pyexit_pending(). */
+struct pyexit_end {
+	uint32_t outcome;		/* enum pyexit_outcome */
+	uint32_t ivor;			/* interrupt number if not DONE; with EXIT the exit number */
+};
+
 /* The answer to pyexit_translate(). */
 struct pyexit_translation {
 	uint32_t outcome;		/* enum pyexit_outcome; DONE = hit */
@@ -613,6 +644,45 @@ PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, u
 				uint32_t access, uint32_t probe, struct pyexit_translation *translation);
 
 /*
+ * pyexit_guest_op() executes the privileged instruction @instruction of the
+ * code on @vcpu's thread, at thread.pc with the registers of thread.gpr: natively
+ * (DONE, pc advanced) where guest state may, else the interrupt that it
+ * causes, taken whole (mmu-hardware 6.5).  In hypervisor state it executes
+ * the TLB, SPR, MSR, return and message instructions of that table.
+ * Returns 0; -ENOSYS for an instruction that is not privileged: the engine's
+ * own business; -EINVAL, -EFAULT.
+ */
+PYEXIT_API int pyexit_guest_op(struct pyexit_machine *machine, uint32_t vcpu, uint32_t instruction,
+			       struct pyexit_end *end);
+
+/*
+ * pyexit_interrupt() takes an interrupt that the engine found: @ivor is 5
+ * alignment, 6 program, 7 FP unavailable, 8 system call, 9 AP unavailable,
+ * 15 debug, 32 vector unavailable, 33 vector assist, 40 hypervisor system
+ * call; @esr and @dear are its syndrome where it has one.  thread.pc is the
+ * instruction.  Returns 0, -EINVAL, -EFAULT.
+ */
+PYEXIT_API int pyexit_interrupt(struct pyexit_machine *machine, uint32_t vcpu, uint32_t ivor, uint32_t esr,
+				uint64_t dear, struct pyexit_end *end);
+
+/*
+ * pyexit_pin() raises (@level not 0) or lowers asynchronous cause @pin (enum
+ * pyexit_pin) of hardware thread @thread.  May be called from any thread.
+ * Returns 0, -EINVAL, -EFAULT.
+ */
+PYEXIT_API int pyexit_pin(struct pyexit_machine *machine, uint32_t thread, uint32_t pin, uint32_t level);
+
+/*
+ * pyexit_pending() takes the asynchronous interrupt that is due and enabled
+ * for the guest on @vcpu's thread, if any; DONE if none is.  In hypervisor
+ * state none is: the host is the caller.  Returns 0, -EINVAL, -EFAULT.
+ */
+PYEXIT_API int pyexit_pending(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_end *end);
+
+/* pyexit_advance() moves the timebase of every core by @ticks: time moves only here.  Returns 0, -EFAULT. */
+PYEXIT_API int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks);
+
+/*
  * pyexit_call() calls one function of the core by its name.  args[0] is the
  * number of a hardware thread for ppc_*, of a vcpu for kvmppc_*:
  *
@@ -624,6 +694,8 @@ PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, u
  *   ppc_tlbilx thread t ea
  *   ppc_tlbivax thread ea
  *   ppc_lwepx thread ea		value[0] = the word
+ *   ppc_msgsnd thread message
+ *   ppc_msgclr thread message
  *   kvmppc_entry_fetch vcpu		the fetch's part in the entry path (exit 11.3 E6); ret as ppc_*
  *   kvmppc_load_last_inst vcpu type	value[0] = instruction, deadbeef if not written
  *   kvmppc_get_last_inst vcpu type	value[0] = instruction
