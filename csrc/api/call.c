@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../hw/pin.h"
 #include "../hw/regs.h"
 #include "../width.h"
 
@@ -66,10 +67,7 @@ int pyexit_pin(struct pyexit_machine *machine, uint32_t thread, uint32_t pin, ui
 	if (thread >= machine->hw.threads || pin >= PYEXIT_PINS)
 		return -EINVAL;
 	pins = &machine->hw.thread[thread].pins;
-	if (level)
-		__atomic_fetch_or(pins, 1u << pin, __ATOMIC_RELEASE);
-	else
-		__atomic_fetch_and(pins, ~(1u << pin), __ATOMIC_RELEASE);
+	ppc_pin_set(pins, pin, level != 0);
 	return 0;
 }
 

@@ -42,7 +42,7 @@ static struct ppc_end ppc_msgsnd(struct ppc_hw *hw, uint32_t thread, uint64_t me
 	ppc_event(&hw->events, PYEXIT_EVENT_MSGSND, 0, (uint32_t)message, 0, 0);
 	for (uint32_t t = 0; t < hw->threads && pin < PYEXIT_PINS; t++)
 		if (message_reaches(&hw->spr[t], message))
-			hw->thread[t].pins |= 1u << pin;
+			ppc_pin_set(&hw->thread[t].pins, pin, 1);
 	return PPC_DONE;
 }
 
@@ -51,7 +51,7 @@ static struct ppc_end ppc_msgclr(struct ppc_hw *hw, uint32_t thread, uint64_t me
 	uint32_t pin = message_pin(message_type(message));
 
 	if (pin < PYEXIT_PINS)
-		hw->thread[thread].pins &= ~(1u << pin);
+		ppc_pin_set(&hw->thread[thread].pins, pin, 0);
 	return PPC_DONE;
 }
 
@@ -96,10 +96,10 @@ static struct ppc_end ppc_pending(struct ppc_hw *hw, uint32_t thread)
 		const struct pin_row *row = &pin_rows[i];
 		struct ppc_cause cause = { .ivor = row->ivor, .ea = t->pc };
 
-		if (!(t->pins >> row->pin & 1) || !pin_enabled(hw, thread, row))
+		if (!(__atomic_load_n(&t->pins, __ATOMIC_ACQUIRE) >> row->pin & 1) || !pin_enabled(hw, thread, row))
 			continue;
 		if (!row->level)
-			t->pins &= ~(1u << row->pin);
+			ppc_pin_set(&t->pins, row->pin, 0);
 		return ppc_interrupt(hw, thread, &cause);
 	}
 	return PPC_DONE;

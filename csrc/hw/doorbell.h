@@ -8,6 +8,7 @@
 #define HW_DOORBELL_H
 
 #include "core.h"
+#include "pin.h"
 
 static struct ppc_end ppc_msgsnd(struct ppc_hw *hw, uint32_t thread, uint64_t message);
 static struct ppc_end ppc_msgclr(struct ppc_hw *hw, uint32_t thread, uint64_t message);
