@@ -100,20 +100,159 @@ static int call_get_last_inst(struct pyexit_machine *machine, const uint64_t *ar
 	return 0;
 }
 
+/* Functions of one shape: what they take after the vcpu, and whether they return something. */
+#define VCPU ((uint32_t)args[0])
+#define CALL(name, expression)                                                                                \
+	static int call_##name(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result) \
+	{                                                                                                      \
+		(void)result;                                                                                  \
+		expression;                                                                                    \
+		return 0;                                                                                      \
+	}
+#define CALL_VOID(name) CALL(name, name(machine, VCPU))
+#define CALL_VOID_WORD(name) CALL(name, name(machine, VCPU, (uint32_t)args[1]))
+#define CALL_VOID_ESR(name) CALL(name, name(machine, VCPU, args[1]))
+#define CALL_VOID_DEAR_ESR(name) CALL(name, name(machine, VCPU, args[1], args[2]))
+#define CALL_INT(name) CALL(name, result->ret = name(machine, VCPU))
+#define CALL_INT_WORD(name) CALL(name, result->ret = name(machine, VCPU, (uint32_t)args[1]))
+#define CALL_QUEUE(name, priority) CALL(name, kvmppc_booke_queue_irqprio(machine, VCPU, priority))
+#define CALL_DEQUEUE(name, priority) CALL(name, kvmppc_booke_dequeue_irqprio(machine, VCPU, priority))
+
+CALL_INT_WORD(kvmppc_handle_exit)
+CALL_INT(kvmppc_vcpu_run)
+CALL_INT(kvmppc_prepare_to_enter)
+CALL_INT(kvmppc_core_prepare_to_enter)
+CALL_INT(kvmppc_core_check_requests)
+CALL_VOID(kvmppc_core_check_exceptions)
+CALL_INT_WORD(kvmppc_booke_irqprio_deliver)
+CALL_VOID_DEAR_ESR(kvmppc_core_queue_dtlb_miss)
+CALL_VOID_DEAR_ESR(kvmppc_core_queue_data_storage)
+CALL_VOID_DEAR_ESR(kvmppc_core_queue_alignment)
+CALL_VOID_ESR(kvmppc_core_queue_inst_storage)
+CALL_VOID_ESR(kvmppc_core_queue_program)
+CALL_QUEUE(kvmppc_core_queue_itlb_miss, BOOKE_IRQPRIO_ITLB_MISS)
+CALL_QUEUE(kvmppc_core_queue_fpunavail, BOOKE_IRQPRIO_FP_UNAVAIL)
+CALL_QUEUE(kvmppc_core_queue_vec_unavail, BOOKE_IRQPRIO_ALTIVEC_UNAVAIL)
+CALL_QUEUE(kvmppc_core_queue_dec, BOOKE_IRQPRIO_DECREMENTER)
+CALL_QUEUE(kvmppc_core_queue_debug, BOOKE_IRQPRIO_DEBUG)
+CALL_DEQUEUE(kvmppc_core_dequeue_dec, BOOKE_IRQPRIO_DECREMENTER)
+CALL_DEQUEUE(kvmppc_core_dequeue_debug, BOOKE_IRQPRIO_DEBUG)
+CALL_VOID(kvmppc_core_dequeue_external)
+CALL_INT(kvmppc_core_pending_dec)
+CALL_VOID_WORD(kvmppc_core_queue_external)
+CALL_INT(kvm_arch_vcpu_runnable)
+CALL_VOID_WORD(kvmppc_set_msr)
+CALL_VOID_WORD(kvmppc_set_epcr)
+CALL_VOID(kvmppc_core_vcpu_load)
+CALL_VOID(kvmppc_core_vcpu_put)
+CALL_VOID(kvm_arch_vcpu_load)
+CALL_VOID(kvm_arch_vcpu_put)
+CALL_VOID(kvmppc_core_flush_tlb)
+CALL_VOID_WORD(kvmppc_set_tcr)
+CALL_VOID_WORD(kvmppc_set_tsr)
+CALL_VOID_WORD(kvmppc_set_tsr_bits)
+CALL_VOID_WORD(kvmppc_clr_tsr_bits)
+CALL_VOID(update_timer_ints)
+CALL_VOID(arm_next_watchdog)
+CALL(watchdog_next_timeout, result->ret = (int64_t)watchdog_next_timeout(machine, VCPU))
+CALL_VOID(kvmppc_watchdog_func)
+CALL_VOID(kvmppc_decrementer_func)
+CALL_VOID(kvmppc_emulate_dec)
+CALL(kvmppc_get_dec, result->ret = kvmppc_get_dec(machine, VCPU, args[1]))
+CALL(kvmppc_kvm_pv, result->ret = (int64_t)kvmppc_kvm_pv(machine, VCPU))
+CALL_INT(kvmppc_handle_debug)
+CALL(kvm_guest_protect_msr, kvm_guest_protect_msr(machine, VCPU, (uint32_t)args[1], (uint32_t)args[2] != 0))
+CALL_VOID(kvmppc_update_timing_stats)
+CALL_VOID(kvmppc_init_timing_stats)
+
+/* A priority that is no bit of the word would be another word's in the kernel. */
+static int call_kvmppc_booke_queue_irqprio(struct pyexit_machine *machine, const uint64_t *args,
+					   struct pyexit_result *result)
+{
+	(void)result;
+	if (args[1] >= PYEXIT_WIDTH)
+		return -EINVAL;
+	kvmppc_booke_queue_irqprio(machine, VCPU, (uint32_t)args[1]);
+	return 0;
+}
+
+/* The pairs that the caller leaves out are 0: no break point. */
+static int call_kvm_arch_vcpu_ioctl_set_guest_debug(struct pyexit_machine *machine, const uint64_t *args,
+						    struct pyexit_result *result)
+{
+	struct kvmppc_breakpoint bp[KVMPPC_BOOKE_IAC_NUM + KVMPPC_BOOKE_DAC_NUM];
+
+	for (uint32_t i = 0; i < KVMPPC_BOOKE_IAC_NUM + KVMPPC_BOOKE_DAC_NUM; i++)
+		bp[i] = (struct kvmppc_breakpoint){ args[2 + 2 * i], (uint32_t)args[3 + 2 * i] };
+	result->ret = kvm_arch_vcpu_ioctl_set_guest_debug(machine, VCPU, (uint32_t)args[1], bp);
+	return 0;
+}
+
+#define CALL_ROW(name, n) { #name, CALL_VCPU, n, n, call_##name }
+#define CALL_ROW_UP_TO(name, n, most) { #name, CALL_VCPU, n, most, call_##name }
+
 static const struct pyexit_call_row call_rows[] = {
-	{ "ppc_mtspr", CALL_THREAD, 3, call_mtspr },
-	{ "ppc_mfspr", CALL_THREAD, 2, call_mfspr },
-	{ "ppc_tlbsx", CALL_THREAD, 2, call_tlbsx },
-	{ "ppc_tlbre", CALL_THREAD, 1, call_tlbre },
-	{ "ppc_tlbwe", CALL_THREAD, 1, call_tlbwe },
-	{ "ppc_tlbilx", CALL_THREAD, 3, call_tlbilx },
-	{ "ppc_tlbivax", CALL_THREAD, 2, call_tlbivax },
-	{ "ppc_lwepx", CALL_THREAD, 2, call_lwepx },
-	{ "ppc_msgsnd", CALL_THREAD, 2, call_msgsnd },
-	{ "ppc_msgclr", CALL_THREAD, 2, call_msgclr },
-	{ "kvmppc_entry_fetch", CALL_VCPU, 1, call_entry_fetch },
-	{ "kvmppc_load_last_inst", CALL_VCPU, 2, call_load_last_inst },
-	{ "kvmppc_get_last_inst", CALL_VCPU, 2, call_get_last_inst },
+	{ "ppc_mtspr", CALL_THREAD, 3, 3, call_mtspr },
+	{ "ppc_mfspr", CALL_THREAD, 2, 2, call_mfspr },
+	{ "ppc_tlbsx", CALL_THREAD, 2, 2, call_tlbsx },
+	{ "ppc_tlbre", CALL_THREAD, 1, 1, call_tlbre },
+	{ "ppc_tlbwe", CALL_THREAD, 1, 1, call_tlbwe },
+	{ "ppc_tlbilx", CALL_THREAD, 3, 3, call_tlbilx },
+	{ "ppc_tlbivax", CALL_THREAD, 2, 2, call_tlbivax },
+	{ "ppc_lwepx", CALL_THREAD, 2, 2, call_lwepx },
+	{ "ppc_msgsnd", CALL_THREAD, 2, 2, call_msgsnd },
+	{ "ppc_msgclr", CALL_THREAD, 2, 2, call_msgclr },
+	{ "kvmppc_entry_fetch", CALL_VCPU, 1, 1, call_entry_fetch },
+	{ "kvmppc_load_last_inst", CALL_VCPU, 2, 2, call_load_last_inst },
+	{ "kvmppc_get_last_inst", CALL_VCPU, 2, 2, call_get_last_inst },
+	CALL_ROW(kvmppc_handle_exit, 2),
+	CALL_ROW(kvmppc_vcpu_run, 1),
+	CALL_ROW(kvmppc_prepare_to_enter, 1),
+	CALL_ROW(kvmppc_core_prepare_to_enter, 1),
+	CALL_ROW(kvmppc_core_check_requests, 1),
+	CALL_ROW(kvmppc_core_check_exceptions, 1),
+	CALL_ROW(kvmppc_booke_irqprio_deliver, 2),
+	CALL_ROW_UP_TO(kvmppc_booke_queue_irqprio, 2, 3),
+	CALL_ROW(kvmppc_core_queue_dtlb_miss, 3),
+	CALL_ROW(kvmppc_core_queue_data_storage, 3),
+	CALL_ROW(kvmppc_core_queue_alignment, 3),
+	CALL_ROW_UP_TO(kvmppc_core_queue_inst_storage, 2, 3),
+	CALL_ROW_UP_TO(kvmppc_core_queue_program, 2, 3),
+	CALL_ROW_UP_TO(kvmppc_core_queue_itlb_miss, 1, 3),
+	CALL_ROW_UP_TO(kvmppc_core_queue_fpunavail, 1, 3),
+	CALL_ROW_UP_TO(kvmppc_core_queue_vec_unavail, 1, 3),
+	CALL_ROW_UP_TO(kvmppc_core_queue_dec, 1, 3),
+	CALL_ROW_UP_TO(kvmppc_core_queue_debug, 1, 3),
+	CALL_ROW_UP_TO(kvmppc_core_dequeue_dec, 1, 3),
+	CALL_ROW_UP_TO(kvmppc_core_dequeue_debug, 1, 3),
+	CALL_ROW(kvmppc_core_dequeue_external, 1),
+	CALL_ROW_UP_TO(kvmppc_core_pending_dec, 1, 3),
+	CALL_ROW(kvmppc_core_queue_external, 2),
+	CALL_ROW(kvm_arch_vcpu_runnable, 1),
+	CALL_ROW(kvmppc_set_msr, 2),
+	CALL_ROW(kvmppc_set_epcr, 2),
+	CALL_ROW(kvmppc_core_vcpu_load, 1),
+	CALL_ROW(kvmppc_core_vcpu_put, 1),
+	CALL_ROW_UP_TO(kvm_arch_vcpu_load, 1, 2),
+	CALL_ROW(kvm_arch_vcpu_put, 1),
+	CALL_ROW(kvmppc_core_flush_tlb, 1),
+	CALL_ROW(kvmppc_set_tcr, 2),
+	CALL_ROW(kvmppc_set_tsr, 2),
+	CALL_ROW(kvmppc_set_tsr_bits, 2),
+	CALL_ROW(kvmppc_clr_tsr_bits, 2),
+	CALL_ROW(update_timer_ints, 1),
+	CALL_ROW(arm_next_watchdog, 1),
+	CALL_ROW(watchdog_next_timeout, 1),
+	CALL_ROW(kvmppc_watchdog_func, 1),
+	CALL_ROW(kvmppc_decrementer_func, 1),
+	CALL_ROW(kvmppc_emulate_dec, 1),
+	CALL_ROW(kvmppc_get_dec, 2),
+	CALL_ROW(kvmppc_kvm_pv, 1),
+	CALL_ROW(kvmppc_handle_debug, 1),
+	CALL_ROW(kvm_guest_protect_msr, 3),
+	CALL_ROW_UP_TO(kvm_arch_vcpu_ioctl_set_guest_debug, 2, CALL_ARGUMENTS),
+	CALL_ROW(kvmppc_update_timing_stats, 1),
+	CALL_ROW(kvmppc_init_timing_stats, 1),
 };
 
 static void reset_machine(struct pyexit_machine *machine)

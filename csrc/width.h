@@ -15,10 +15,14 @@ enum call_object {
 	CALL_VCPU
 };
 
+/* No function takes more: vcpu, control, and 16 break points of two. */
+#define CALL_ARGUMENTS 34
+
 struct pyexit_call_row {
 	const char *name;
 	enum call_object object;
-	uint32_t n;		/* arguments, the object included */
+	uint32_t n, most;	/* arguments, the object included: at least, at most */
+	/* @args: @most of them, 0 those that were left out */
 	int (*function)(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result);
 };
 
@@ -29,6 +33,7 @@ struct pyexit_width {
 	struct ppc_end (*guest_op)(struct ppc_hw *hw, uint32_t thread, uint32_t instruction);
 	struct ppc_end (*interrupt)(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause);
 	struct ppc_end (*pending)(struct ppc_hw *hw, uint32_t thread);
+	void (*run_timers)(struct pyexit_machine *machine);
 	int (*do_kvm)(struct pyexit_machine *machine, uint32_t thread, uint32_t ivor);
 	const struct pyexit_call_row *calls;
 	uint32_t n_calls;

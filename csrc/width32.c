@@ -15,6 +15,7 @@ const struct pyexit_width pyexit_width32 = {
 	.guest_op = ppc_guest_op,
 	.interrupt = ppc_interrupt,
 	.pending = ppc_pending,
+	.run_timers = kvmppc_run_timers,
 	.do_kvm = kvmppc_do_kvm,
 	.calls = call_rows,
 	.n_calls = sizeof(call_rows) / sizeof(call_rows[0]),

@@ -80,12 +80,25 @@ int pyexit_pending(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_
 	return end_of(machine->width->pending(&machine->hw, machine->vcpu_thread[vcpu]), end);
 }
 
+/* Multiples of @period that lie in (@from, @from + @ticks]. */
+static uint64_t periods_passed(uint64_t from, uint64_t ticks, uint64_t period)
+{
+	return period ? ticks / period + (from % period + ticks % period >= period) : 0;
+}
+
 int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks)
 {
 	if (!machine)
 		return -EFAULT;
+	for (uint32_t t = 0; t < machine->hw.threads; t++) {
+		struct pyexit_host *host = &machine->host[t];
+		uint64_t tb = machine->hw.core[t / machine->hw.params.threads].tb;
+
+		host->jiffies += periods_passed(tb, ticks, host->tb_ticks_per_jiffy);
+	}
 	for (uint32_t core = 0; core < machine->hw.cores; core++)
 		machine->hw.core[core].tb += ticks;
+	machine->width->run_timers(machine);
 	return 0;
 }
 
@@ -93,6 +106,8 @@ int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t
 		struct pyexit_result *result)
 {
 	const struct pyexit_call_row *row = NULL;
+	uint64_t all[CALL_ARGUMENTS] = { 0 };
+	int error;
 
 	if (!machine || !name || !result || (n && !args))
 		return -EFAULT;
@@ -101,12 +116,19 @@ int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t
 			row = &machine->width->calls[i];
 	if (!row)
 		return -ENOENT;
-	if (n != row->n)
+	if (n < row->n || n > row->most)
 		return -E2BIG;
 	if (args[0] >= (row->object == CALL_THREAD ? machine->hw.threads : machine->vcpus))
 		return -EINVAL;
 	*result = (struct pyexit_result){ 0 };
-	return row->function(machine, args, result);
+	memcpy(all, args, n * sizeof(*all));
+	machine->outcome = PYEXIT_RETURNED;
+	machine->site = 0;
+	machine->halts = 0;
+	error = row->function(machine, all, result);
+	result->outcome = machine->outcome;
+	result->site = machine->site;
+	return error;
 }
 
 static int action_valid(const struct pyexit_machine *machine, const struct pyexit_action *action)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../hw/regs.h"
 #include "../width.h"
 
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -65,6 +66,19 @@ static int params_valid(const struct pyexit_params *p)
 	return power_of_two(p->tlb1_entries, PYEXIT_TLB1_ENTRIES);
 }
 
+/* U14: whether an MAV 1 core keeps the low bit of TSIZE. */
+static void settle_tsize(struct pyexit_params *params)
+{
+	const uint64_t low = (uint64_t)1 << MAS1_TSIZE_SHIFT;
+
+	if (params->mav == 2 || params->raw)
+		return;
+	if (params->tsize_low)
+		params->mas_mask[1] |= low;
+	else
+		params->mas_mask[1] &= ~low;
+}
+
 static int take_params(const struct pyexit_options *options, struct pyexit_params *params)
 {
 	if (!options->params)
@@ -72,6 +86,7 @@ static int take_params(const struct pyexit_options *options, struct pyexit_param
 	if (options->model > PYEXIT_E6500 || !params_valid(options->params))
 		return -EINVAL;
 	*params = *options->params;
+	settle_tsize(params);
 	return 0;
 }
 
@@ -79,7 +94,7 @@ static int counts_valid(const struct pyexit_options *options)
 {
 	return options->cores >= 1 && options->cores <= 64 && options->vms >= 1 && options->vms <= 64 &&
 	       options->vcpus >= 1 && options->vcpus <= 4096 && options->events <= 1u << 20 &&
-	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK;
+	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK && options->handler <= PYEXIT_HANDLER_SEED_V4;
 }
 
 static int wiring_valid(const uint32_t *wire, uint32_t n, uint32_t limit)
@@ -228,6 +243,7 @@ static void lay_machine(uint8_t *memory, const struct plan *plan, const struct p
 	m->vms = options->vms;
 	m->vcpus = options->vcpus;
 	m->fetch = options->fetch;
+	m->handler = options->handler;
 	lay_records(m, plan, memory + plan->state);
 	lay_ram(&m->hw.memory, options);
 	lay_wiring(m, options);

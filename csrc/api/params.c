@@ -39,7 +39,7 @@ static const struct pyexit_params core_params[] = {
 		.mmucfg = 0x06510b45, .tlb0cfg = 0x08052400, .tlb1cfg = 0x40028040,
 		.tlb0ps = 0x4, .tlb1ps = 0x7ffffffc, .eptcfg = 0x2, .lratcfg = 0x00502008, .lratps = 0x7ffffffc,
 		.hid0 = HID0_EN_MAS7_UPDATE,
-		.miss_u = 1, .tlbilx_as = 1, .miss_wq = 1, .tsize_check = 1,
+		.miss_u = 1, .tlbilx_as = 1, .miss_wq = 1, .tsize_check = 1, .altivec = 1,
 	},
 };
 
@@ -66,6 +66,7 @@ static void recorded_params(uint32_t model, struct pyexit_params *params)
 	params->miss_u = 0;
 	params->miss_epn = 2;
 	params->tsize_check = 0;
+	params->altivec = wide ? 1 : 0;
 }
 
 int pyexit_params(uint32_t model, uint32_t set, struct pyexit_params *params)

@@ -51,7 +51,7 @@ static uint64_t ppc_miss_mas3(const struct ppc_hw *hw, uint32_t thread)
 
 static int ppc_multi_hit_checks(const struct ppc_hw *hw, uint32_t thread, const struct ppc_hits *hits)
 {
-	return hits->second != PPC_NO_ENTRY && hw->spr[thread].HID0 & HID0_EN_L2MMU_MHD;
+	return hits->second != PPC_NO_ENTRY && hw->spr[thread].HID0 & HID0_EN_L2MMU_MHD && !hw->params.raw;
 }
 
 static void load_entry(struct ppc_hw *hw, uint32_t thread, uint32_t entry)
@@ -320,11 +320,11 @@ static int invalidation_match(const struct ppc_hw *hw, const struct invalidation
 			      uint32_t mas8)
 {
 	const struct ppc_tags *tags = &inv->tags;
-	uint32_t tid = (mas1 & MAS1_TID_MASK) >> MAS1_TID_SHIFT;
+	uint32_t tid = (mas1 & MAS1_TID_MASK) >> MAS1_TID_SHIFT & hw->params.pid_mask;
 
 	if (inv->lpid && (mas8 & hw->params.lpid_mask) != tags->lpid)
 		return 0;
-	if (inv->pid && tid != tags->pid && !(inv->tid0 && !tid))
+	if (inv->pid && tid != (tags->pid & hw->params.pid_mask) && !(inv->tid0 && !tid))
 		return 0;
 	if (inv->gs && !!(mas8 & MAS8_TGS) != tags->gs)
 		return 0;
@@ -337,15 +337,11 @@ static int invalidation_match(const struct ppc_hw *hw, const struct invalidation
 	return !inv->epn || (mas2 ^ tags->ea) >> ppc_page_shift(mas1) == 0;
 }
 
-/* An entry's set in TLB0 limits an EPN to the set that the address indexes. */
 static void invalidate_tlb0(struct ppc_hw *hw, uint32_t core, const struct invalidation *inv)
 {
 	struct pyexit_htlb0 *tlb = &hw->htlb0[core];
-	uint32_t ways = hw->params.tlb0_ways;
-	uint32_t first = inv->epn ? ppc_tlb0_set(hw, inv->tags.ea) : 0;
-	uint32_t end = inv->epn ? first + ways : hw->params.tlb0_sets * ways;
 
-	for (uint32_t i = first; i < end; i++)
+	for (uint32_t i = 0; i < hw->params.tlb0_sets * hw->params.tlb0_ways; i++)
 		if (invalidation_match(hw, inv, tlb->mas1[i], tlb->mas2[i], tlb->mas8[i]))
 			invalidate(&tlb->mas1[i]);
 }

@@ -65,6 +65,12 @@ enum pyexit_fetch {
 	PYEXIT_FETCH_LWEPX_HIJACK = 5	/* alternative 2: the host's vectors are taken over for the load */
 };
 
+/* Which exit handler (exit 3.2). */
+enum pyexit_handler {
+	PYEXIT_HANDLER_MERGED = 0,	/* Linux 6.1 */
+	PYEXIT_HANDLER_SEED_V4 = 1	/* patch 5/5 v4: no early fetch for PROGRAM, traced with interrupts on */
+};
+
 /* Points inside a fetch where another thread may act (design 6); with lwepx: MAS_SET = EPLC set, READ = loaded. */
 enum pyexit_point {
 	PYEXIT_POINT_MAS_SET = 0,
@@ -121,6 +127,30 @@ enum pyexit_outcome {
 	PYEXIT_DROPPED = 4		/* a touch that ended without access (mmu-hardware 5.1) */
 };
 
+/* How a pyexit_call() ended, result.outcome.  In all but the first the state is that of the moment. */
+enum pyexit_stop {
+	PYEXIT_RETURNED = 0,
+	PYEXIT_BUG = 1,			/* the kernel's BUG(); site = enum pyexit_site */
+	PYEXIT_HANG = 2,		/* a kernel loop that cannot end; site = enum pyexit_site */
+	PYEXIT_UNBUILT = 3		/* the path needs a room that is not built yet; site = enum pyexit_unbuilt */
+};
+
+/* Where the kernel stops (exit 3.3, 7.6). */
+enum pyexit_site {
+	PYEXIT_SITE_EXIT_NR = 1,	/* BUG booke.c:1384 kvmppc_handle_exit */
+	PYEXIT_SITE_INST_LOAD = 2,	/* BUG booke.c:999 kvmppc_resume_inst_load */
+	PYEXIT_SITE_EPR_KERNEL = 3,	/* BUG booke.c:537 kvmppc_booke_irqprio_deliver */
+	PYEXIT_SITE_PROTECT_MSR = 4,	/* BUG booke.c:1951 kvm_guest_protect_msr */
+	PYEXIT_SITE_NO_PROGRESS = 5,	/* HANG kvmppc_prepare_to_enter: a request that nothing clears */
+	PYEXIT_SITE_HALT_LIMIT = 6	/* HANG kvm_vcpu_halt: more than host.halt_limit halts in one call */
+};
+
+/* What is missing; nothing has changed since the path was entered. */
+enum pyexit_unbuilt {
+	PYEXIT_UNBUILT_EMULATION = 1,	/* emulation_exit (exit 5) */
+	PYEXIT_UNBUILT_GUEST_PAGE = 2	/* kvmppc_mmu_map (mmu-kvm 7) or MMIO: the guest TLB has the page */
+};
+
 /* Kinds of access that translation tells apart (mmu-hardware 5.1). */
 enum pyexit_access {
 	PYEXIT_FETCH = 0,
@@ -167,14 +197,62 @@ enum pyexit_event_kind {
 	PYEXIT_EVENT_MTSPR = 9,		/* spr value: a write-one-to-clear register (DBSR, MCSR) */
 	PYEXIT_EVENT_RELOAD = 10,	/* ea entry pte: the page-table walk made TLB0 entry `entry` */
 	PYEXIT_EVENT_PREEMPTED_MAPPING = 11,	/* pfn: preempted while a page was mapped and not guarded */
-	PYEXIT_EVENT_MSGSND = 12	/* message */
+	PYEXIT_EVENT_MSGSND = 12,	/* message */
+	PYEXIT_EVENT_HOST_HANDLER = 13,	/* detail = enum pyexit_host_handler: the host's own handler is called */
+	PYEXIT_EVENT_SERVICE = 14,	/* detail = enum pyexit_service */
+	PYEXIT_EVENT_HALT = 15,		/* irq_enabled */
+	PYEXIT_EVENT_KICK = 16,		/* number of the vcpu that is kicked */
+	PYEXIT_EVENT_MOD_TIMER = 17,	/* expiry in jiffies */
+	PYEXIT_EVENT_HRTIMER_START = 18,	/* ns mode; mode 1 = relative */
+	PYEXIT_EVENT_WARN = 19,		/* detail = enum pyexit_warn */
+	PYEXIT_EVENT_PRINTK_WARN = 20,	/* detail = enum pyexit_warn; the values of its text, before its WARN event */
+	PYEXIT_EVENT_TRACE_EXIT = 21,	/* exit pc msr dar last_inst (exit 14) */
+	PYEXIT_EVENT_TRACE_QUEUE = 22,	/* vcpu_id prio pending */
+	PYEXIT_EVENT_TRACE_REQUESTS = 23	/* vcpu_id requests */
+};
+
+/* Host interrupt handlers that KVM calls (exit 6). */
+enum pyexit_host_handler {
+	PYEXIT_HOST_DO_IRQ = 1,
+	PYEXIT_HOST_TIMER_INTERRUPT = 2,
+	PYEXIT_HOST_DOORBELL_EXCEPTION = 3,
+	PYEXIT_HOST_PERFORMANCE_MONITOR_EXCEPTION = 4,
+	PYEXIT_HOST_UNKNOWN_EXCEPTION = 5
+};
+
+/* Services of the host kernel without arguments (vectors/SCHEMA.md). */
+enum pyexit_service {
+	PYEXIT_SERVICE_LOAD_FP_STATE = 1,
+	PYEXIT_SERVICE_LOAD_VR_STATE = 2,
+	PYEXIT_SERVICE_GIVEUP_FPU = 3,
+	PYEXIT_SERVICE_GIVEUP_ALTIVEC = 4,
+	PYEXIT_SERVICE_SWITCH_BOOKE_DEBUG_REGS = 5,
+	PYEXIT_SERVICE_ENTER_GUEST = 6,
+	PYEXIT_SERVICE_COND_RESCHED = 7,
+	PYEXIT_SERVICE_DEL_TIMER = 8,
+	PYEXIT_SERVICE_HRTIMER_TRY_TO_CANCEL = 9
+};
+
+/* WARN sites (exit 14.1). */
+enum pyexit_warn {
+	PYEXIT_WARN_CORE_PREPARE_TO_ENTER = 1,	/* booke.c:710 kvmppc_core_prepare_to_enter */
+	PYEXIT_WARN_PREPARE_TO_ENTER = 2	/* powerpc.c:84 kvmppc_prepare_to_enter */
 };
 
 /* Kernel log lines (exit 14.1); PRINTK's detail.  arg[] holds: */
 enum pyexit_message {
 	PYEXIT_MSG_FETCH_NO_EXECUTE = 1,	/* pc */
 	PYEXIT_MSG_FETCH_ATTRIBUTES = 2,	/* pc */
-	PYEXIT_MSG_FETCH_NOT_RAM = 3		/* real address */
+	PYEXIT_MSG_FETCH_NOT_RAM = 3,		/* real address */
+	PYEXIT_MSG_EXIT_NR = 4,			/* exit number */
+	PYEXIT_MSG_MACHINE_CHECK = 5,		/* MCSR; then the dump of exit 3.4: */
+	PYEXIT_MSG_DUMP_PC = 6,			/* pc msr */
+	PYEXIT_MSG_DUMP_LR = 7,			/* lr ctr */
+	PYEXIT_MSG_DUMP_SRR = 8,		/* srr0 srr1 */
+	PYEXIT_MSG_DUMP_EXCEPTIONS = 9,		/* pending_exceptions */
+	PYEXIT_MSG_DUMP_GPR = 10,		/* n, gpr n to n + 3 */
+	PYEXIT_MSG_TIMING_SUM_WRAP = 11,	/* old new account count (exit 13) */
+	PYEXIT_MSG_TIMING_QUAD_WRAP = 12	/* old new account count */
 };
 
 struct pyexit_event {
@@ -256,7 +334,11 @@ struct pyexit_debug_reg {
 	uint32_t dbcr0, dbcr1, dbcr2, dbsr;
 };
 
-/* The host kernel around KVM, one per hardware thread: inputs of a run (vectors/SCHEMA.md host.*). */
+/*
+ * The host kernel around KVM, one per hardware thread: inputs of a run
+ * (vectors/SCHEMA.md host.*).  last_vcpu_self is the number of the vcpu that
+ * was last loaded here + 1, 0 = none.  halt_limit counts up to 1000.
+ */
 struct pyexit_host {
 	uint64_t jiffies, tb_ticks_per_jiffy, tb_freq;
 	uint64_t wake_pending_exceptions, wake_requests;
@@ -268,6 +350,8 @@ struct pyexit_host {
 	uint32_t cpu, threads_per_core;
 	uint32_t pte_wimge, pte_mode;
 	uint32_t last_vcpu_self, guest_enter_ret;
+	uint32_t real_vcpu_load;	/* 1: ioctls load and put the vcpu; 0: they do not, as the older vectors */
+	uint32_t pad;
 };
 
 struct pyexit_kvm_arch {
@@ -326,6 +410,8 @@ struct pyexit_arch {
 	uint64_t paddr_accessed, vaddr_accessed;
 	uint64_t magic_page_pa, magic_page_ea;
 	uint64_t timing_exit, timing_last_enter, timing_last_exit;
+	uint64_t dec_timer_expires;	/* timebase; if dec_timer_armed */
+	uint64_t wdt_timer_expires;	/* jiffies; if wdt_timer_armed */
 	uint64_t timing_sum_duration[30], timing_sum_quad_duration[30];
 	uint64_t timing_min_duration[30], timing_max_duration[30];
 	uint32_t timing_count_type[30];
@@ -344,7 +430,8 @@ struct pyexit_arch {
 	uint8_t watchdog_enabled, sane, cpu_type, epr_flags, epr_needed;
 	uint8_t external_oneshot, osi_needed, osi_enabled, papr_enabled, hcall_needed;
 	uint8_t disable_kernel_nx;
-	uint8_t pad[5];
+	uint8_t dec_timer_armed, wdt_timer_armed;
+	uint8_t pad[3];
 };
 
 /* struct kvm_vcpu_stat, the counters of exit 1.11. */
@@ -506,7 +593,7 @@ struct pyexit_params {
 	uint32_t hit_hes;		/* 1: a tlbsx hit on MAV2 sets MAS0[HES] and WQ=01, as A2 does */
 	uint32_t tsize_low;		/* U14, MAV1: 0 the low TSIZE bit is absent, 1 kept, so an odd size is refused */
 	uint32_t tsize_check;		/* U22: 1 an unsupported TSIZE in TLB1 with V=1 is program/PIL */
-	uint32_t pad;
+	uint32_t altivec;		/* 1: the core has AltiVec and its kernel CONFIG_ALTIVEC */
 };
 
 /* Real memory: one range of RAM, lent by the caller for the life of the machine. */
@@ -530,12 +617,16 @@ struct pyexit_options {
 	const uint32_t *vcpu_vm;	/* vcpus numbers of VMs; NULL: vcpu modulo vms */
 	const struct pyexit_ram *ram;	/* ranges that do not overlap */
 	size_t ram_count;		/* 0 to 4096 */
+	uint32_t handler;		/* enum pyexit_handler */
+	uint32_t pad;
 };
 
 /* The answer to pyexit_call(). */
 struct pyexit_result {
 	int64_t ret;			/* what the function returned */
 	uint64_t value[4];		/* further results, see pyexit_call() */
+	uint32_t outcome;		/* enum pyexit_stop; ret counts only if it is PYEXIT_RETURNED */
+	uint32_t site;			/* what the outcome names */
 };
 
 /* The answer to pyexit_guest_op(), pyexit_interrupt() and pyexit_pending(). */
@@ -679,12 +770,20 @@ PYEXIT_API int pyexit_pin(struct pyexit_machine *machine, uint32_t thread, uint3
  */
 PYEXIT_API int pyexit_pending(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_end *end);
 
-/* pyexit_advance() moves the timebase of every core by @ticks: time moves only here.  Returns 0, -EFAULT. */
+/*
+ * pyexit_advance() moves the timebase of every core by @ticks, and host.jiffies
+ * of every thread by the multiples of host.tb_ticks_per_jiffy that the
+ * timebase passes (none if that is 0): time moves only here.  Then the
+ * timers that are due fire, once each, vcpus in ascending order, a vcpu's
+ * decrementer before its watchdog: arch.dec_timer_expires <= timebase;
+ * host.jiffies - arch.wdt_timer_expires, cut to an unsigned long, has its
+ * top bit clear.  Returns 0, -EFAULT.
+ */
 PYEXIT_API int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks);
 
 /*
  * pyexit_call() calls one function of the core by its name.  args[0] is the
- * number of a hardware thread for ppc_*, of a vcpu for kvmppc_*:
+ * number of a hardware thread for ppc_*, of a vcpu for the others:
  *
  *   ppc_mtspr thread spr value
  *   ppc_mfspr thread spr		value[0] = the register
@@ -699,16 +798,59 @@ PYEXIT_API int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks);
  *   kvmppc_entry_fetch vcpu		the fetch's part in the entry path (exit 11.3 E6); ret as ppc_*
  *   kvmppc_load_last_inst vcpu type	value[0] = instruction, deadbeef if not written
  *   kvmppc_get_last_inst vcpu type	value[0] = instruction
+ *   kvmppc_handle_exit vcpu exit_nr
+ *   kvmppc_vcpu_run vcpu
+ *   kvmppc_prepare_to_enter vcpu
+ *   kvmppc_core_prepare_to_enter vcpu
+ *   kvmppc_core_check_requests vcpu
+ *   kvmppc_core_check_exceptions vcpu
+ *   kvmppc_booke_irqprio_deliver vcpu priority
+ *   kvmppc_booke_queue_irqprio vcpu priority
+ *   kvmppc_core_queue_dtlb_miss, _data_storage, _alignment vcpu dear esr
+ *   kvmppc_core_queue_inst_storage, _program vcpu esr
+ *   kvmppc_core_queue_itlb_miss, _fpunavail, _vec_unavail, _dec, _debug vcpu
+ *   kvmppc_core_dequeue_dec, _debug, _external vcpu
+ *   kvmppc_core_pending_dec vcpu
+ *   kvmppc_core_queue_external vcpu irq
+ *   kvm_arch_vcpu_runnable vcpu
+ *   kvmppc_set_msr vcpu msr
+ *   kvmppc_set_epcr vcpu epcr
+ *   kvmppc_core_vcpu_load, kvmppc_core_vcpu_put vcpu
+ *   kvm_arch_vcpu_load, kvm_arch_vcpu_put vcpu	the same and VRSAVE
+ *   kvmppc_core_flush_tlb vcpu
+ *   kvmppc_set_tcr, _set_tsr, _set_tsr_bits, _clr_tsr_bits vcpu value
+ *   update_timer_ints, arm_next_watchdog vcpu
+ *   watchdog_next_timeout vcpu		ret = jiffies
+ *   kvmppc_watchdog_func, kvmppc_decrementer_func vcpu
+ *   kvmppc_emulate_dec vcpu
+ *   kvmppc_get_dec vcpu tb		ret = the register
+ *   kvmppc_kvm_pv vcpu
+ *   kvmppc_handle_debug vcpu
+ *   kvm_guest_protect_msr vcpu bitmap set
+ *   kvm_arch_vcpu_ioctl_set_guest_debug vcpu control [addr type]...	up to 16 pairs
+ *   kvmppc_update_timing_stats vcpu
+ *   kvmppc_init_timing_stats vcpu
  *
+ * The queue functions also take a dear and an esr that they do not use, as
+ * the vectors have them, and kvm_arch_vcpu_load a cpu.
  * ppc_* execute in hypervisor state, whatever the thread's MSR says; ret is
  * an enum pyexit_outcome and value[0] the interrupt number if not DONE.
- * kvmppc_*'s ret is the kernel's.
+ * The others' ret is the kernel's, and result->outcome says whether they
+ * returned.
  * Returns 0; -ENOENT for an unknown name, -E2BIG for a wrong number of
  * arguments, -EINVAL for a vcpu or thread that does not exist, -EFAULT for a
  * NULL.
  */
 PYEXIT_API int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
 			   struct pyexit_result *result);
+
+/*
+ * pyexit_repeat() is pyexit_call() @times times: a loop for who measures.
+ * Returns what the last call returned, at the first error; -EINVAL for no
+ * times.
+ */
+PYEXIT_API int pyexit_repeat(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
+			     uint64_t times, struct pyexit_result *result);
 
 /*
  * pyexit_interleave() sets what other threads do at points of the next

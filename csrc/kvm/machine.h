@@ -26,6 +26,9 @@ struct pyexit_machine {
 	uint32_t *vcpu_vm;
 	uint32_t vms, vcpus;
 	uint32_t fetch;
+	uint32_t handler;
+	uint32_t outcome, site;		/* of the call under way: enum pyexit_stop and what it names */
+	uint32_t halts;			/* in the call under way */
 	struct pyexit_action action[PYEXIT_ACTIONS];	/* done ones have point PYEXIT_POINT_DONE */
 	uint32_t actions;
 	uint32_t hijacker;		/* thread + 1 that has taken over its core's vectors, 0 = none */
