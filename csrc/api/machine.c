@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../hw/regs.h"
 #include "../width.h"
 
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -64,6 +65,19 @@ static int params_valid(const struct pyexit_params *p)
 	return power_of_two(p->tlb1_entries, PYEXIT_TLB1_ENTRIES);
 }
 
+/* U14: whether an MAV 1 core keeps the low bit of TSIZE. */
+static void settle_tsize(struct pyexit_params *params)
+{
+	const uint64_t low = (uint64_t)1 << MAS1_TSIZE_SHIFT;
+
+	if (params->mav == 2 || params->raw)
+		return;
+	if (params->tsize_low)
+		params->mas_mask[1] |= low;
+	else
+		params->mas_mask[1] &= ~low;
+}
+
 static int take_params(const struct pyexit_options *options, struct pyexit_params *params)
 {
 	if (!options->params)
@@ -71,6 +85,7 @@ static int take_params(const struct pyexit_options *options, struct pyexit_param
 	if (options->model > PYEXIT_E6500 || !params_valid(options->params))
 		return -EINVAL;
 	*params = *options->params;
+	settle_tsize(params);
 	return 0;
 }
 

@@ -329,15 +329,11 @@ static int invalidation_match(const struct ppc_hw *hw, const struct invalidation
 	return !inv->epn || (mas2 ^ tags->ea) >> ppc_page_shift(mas1) == 0;
 }
 
-/* An entry's set in TLB0 limits an EPN to the set that the address indexes. */
 static void invalidate_tlb0(struct ppc_hw *hw, uint32_t core, const struct invalidation *inv)
 {
 	struct pyexit_htlb0 *tlb = &hw->htlb0[core];
-	uint32_t ways = hw->params.tlb0_ways;
-	uint32_t first = inv->epn ? ppc_tlb0_set(hw, inv->tags.ea) : 0;
-	uint32_t end = inv->epn ? first + ways : hw->params.tlb0_sets * ways;
 
-	for (uint32_t i = first; i < end; i++)
+	for (uint32_t i = 0; i < hw->params.tlb0_sets * hw->params.tlb0_ways; i++)
 		if (invalidation_match(hw, inv, tlb->mas1[i], tlb->mas2[i], tlb->mas8[i]))
 			invalidate(&tlb->mas1[i]);
 }
