@@ -82,11 +82,14 @@ class Lockstep:
         return self._a.read(offset, size)
 
     def write(self, offset: int, data: bytes) -> None:
-        """Change the state of both."""
+        """Change the state of both. A store changes nothing else, so only its bytes are compared."""
         before = self._a.state()
         after = before[:offset] + data + before[offset + len(data) :]
         self._steps.append(Step(set={change.field: change.b for change in self.layout.diff(before, after)}))
-        self._both(lambda backend: backend.write(offset, data), _no_parts)
+        self._a.write(offset, data)
+        self._b.write(offset, data)
+        if self._a.read(offset, len(data)) != self._b.read(offset, len(data)):
+            self._compare_state()
 
     def state(self) -> bytes:
         """The state of the first; they are equal."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -210,7 +211,7 @@ class Machine:
     @property
     def params(self) -> Params:
         """A copy of the parameters in force, by the field names of struct pyexit_params."""
-        return dict(self._core.params)
+        return deepcopy(self._core.params)
 
     @property
     def geometry(self) -> Geometry:

@@ -34,14 +34,14 @@ static int ppc_goes_to_guest(const struct ppc_hw *hw, uint32_t thread, const str
 {
 	uint32_t bit = interrupt_row(cause->ivor)->epcr;
 
-	return hw->thread[thread].msr & MSR_GS && hw->spr[thread].EPCR & bit && !cause->hypervisor;
+	return hw->thread[thread].msr & MSR_GS && hw->spr[thread].EPCR & bit && !cause->hypervisor && !cause->host;
 }
 
 static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause)
 {
 	struct ppc_end end = { PYEXIT_EXIT, cause->ivor };
 
-	if (!(hw->thread[thread].msr & MSR_GS))
+	if (cause->host || !(hw->thread[thread].msr & MSR_GS))
 		end.outcome = PYEXIT_TAKEN_BY_HOST;
 	else if (ppc_goes_to_guest(hw, thread, cause))
 		end.outcome = PYEXIT_TAKEN_BY_GUEST;
@@ -126,7 +126,7 @@ static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const st
 
 static struct ppc_end ppc_illegal(struct ppc_hw *hw, uint32_t thread)
 {
-	struct ppc_cause cause = { .ivor = IVOR_PROGRAM, .esr = ESR_PIL, .ea = hw->thread[thread].pc };
+	struct ppc_cause cause = { .ivor = IVOR_PROGRAM, .esr = ESR_PIL, .ea = hw->thread[thread].pc, .host = 1 };
 
 	return ppc_interrupt(hw, thread, &cause);
 }

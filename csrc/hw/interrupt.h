@@ -13,6 +13,7 @@ struct ppc_cause {
 	uint32_t esr;		/* or MCSR of a machine check */
 	uint64_t ea;		/* DEAR, MCAR; the pc where the row has no address */
 	int hypervisor;		/* 1: virtualization fault, never the guest's */
+	int host;		/* 1: an instruction of the hypervisor's, whatever thread.msr says */
 };
 
 /* Would @cause go to the guest's own vector? */
@@ -23,7 +24,7 @@ static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thre
 
 static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause);
 
-/* The illegal instruction program interrupt. */
+/* Program interrupt for an illegal instruction of the hypervisor's. */
 static struct ppc_end ppc_illegal(struct ppc_hw *hw, uint32_t thread);
 
 #endif

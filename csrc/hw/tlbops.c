@@ -50,7 +50,7 @@ static uint64_t ppc_miss_mas3(const struct ppc_hw *hw, uint32_t thread)
 
 static int ppc_multi_hit_checks(const struct ppc_hw *hw, uint32_t thread, const struct ppc_hits *hits)
 {
-	return hits->second != PPC_NO_ENTRY && hw->spr[thread].HID0 & HID0_EN_L2MMU_MHD;
+	return hits->second != PPC_NO_ENTRY && hw->spr[thread].HID0 & HID0_EN_L2MMU_MHD && !hw->params.raw;
 }
 
 static void load_entry(struct ppc_hw *hw, uint32_t thread, uint32_t entry)
@@ -155,6 +155,7 @@ static struct ppc_end ppc_tlbsx(struct ppc_hw *hw, uint32_t thread, uint64_t ea)
 			.ivor = IVOR_MACHINE_CHECK,
 			.esr = MCSR_L2MMU_MHIT | MCSR_MAV | MCSR_MEA | MCSR_LD,
 			.ea = ea,
+			.host = 1,
 		};
 
 		return ppc_interrupt(hw, thread, &cause);

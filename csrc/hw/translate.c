@@ -117,7 +117,7 @@ static struct ppc_end storage(const struct ppc_access *a, uint64_t ea, uint32_t 
 {
 	struct ppc_cause cause = {
 		.ivor = a->row->fetch ? IVOR_INST_STORAGE : IVOR_DATA_STORAGE,
-		.esr = a->row->esr | esr,
+		.esr = esr,
 		.ea = ea,
 		.hypervisor = hypervisor,
 	};
@@ -125,22 +125,30 @@ static struct ppc_end storage(const struct ppc_access *a, uint64_t ea, uint32_t 
 	return a->row->touch ? dropped() : raise(a, &cause);
 }
 
-/* Find the entry of one page: miss, multiple hits, virtualization fault, in that order. */
-static struct ppc_end find(const struct ppc_access *a, uint64_t ea, struct ppc_entry *entry)
+/* Search for one page; more than one hit is reported here, whatever the checks decide later. */
+static struct ppc_hits look_up(const struct ppc_access *a, uint64_t ea)
 {
 	struct ppc_tags tags = access_tags(a, ea);
-	uint32_t core = ppc_core_of(a->hw, a->thread);
-	struct ppc_hits hits = ppc_tlb_search(a->hw, core, &tags);
+	struct ppc_hits hits = ppc_tlb_search(a->hw, ppc_core_of(a->hw, a->thread), &tags);
 
-	if (hits.first == PPC_NO_ENTRY)
-		return tlb_error(a, &tags);
 	if (hits.second != PPC_NO_ENTRY && !a->probe)
 		ppc_event(&a->hw->events, PYEXIT_EVENT_MULTI_HIT, 0, ea, hits.first, hits.second);
-	if (ppc_multi_hit_checks(a->hw, a->thread, &hits))
+	return hits;
+}
+
+/* The entry of one page: miss, multiple hits, virtualization fault, in that order. */
+static struct ppc_end check_hits(const struct ppc_access *a, uint64_t ea, const struct ppc_hits *hits,
+				 struct ppc_entry *entry)
+{
+	struct ppc_tags tags = access_tags(a, ea);
+
+	if (hits->first == PPC_NO_ENTRY)
+		return tlb_error(a, &tags);
+	if (ppc_multi_hit_checks(a->hw, a->thread, hits))
 		return multi_hit(a, ea);
-	*entry = ppc_entry_read(a->hw, core, hits.first);
+	*entry = ppc_entry_read(a->hw, ppc_core_of(a->hw, a->thread), hits->first);
 	if (entry->mas8 & MAS8_VF && !a->row->fetch)
-		return storage(a, ea, 0, 1);
+		return storage(a, ea, a->row->esr, 1);
 	return PPC_DONE;
 }
 
@@ -149,19 +157,15 @@ static struct ppc_end permit(const struct ppc_access *a, uint64_t ea, const stru
 	uint64_t msr = a->hw->thread[a->thread].msr;
 	uint32_t needed = msr & MSR_PR ? a->row->user : a->row->supervisor;
 
-	return entry->mas3 & needed ? PPC_DONE : storage(a, ea, 0, 0);
+	return entry->mas3 & needed ? PPC_DONE : storage(a, ea, a->row->esr, 0);
 }
 
 /* Does the second page disagree in E with the first? (mmu-hardware 5.2) */
-static int byte_order_differs(const struct ppc_access *a, uint64_t ea2, const struct ppc_entry *entry)
+static int byte_order_differs(const struct ppc_access *a, const struct ppc_hits *second, const struct ppc_entry *entry)
 {
-	struct ppc_tags tags = access_tags(a, ea2);
-	uint32_t core = ppc_core_of(a->hw, a->thread);
-	struct ppc_hits hits = ppc_tlb_search(a->hw, core, &tags);
-
-	if (hits.first == PPC_NO_ENTRY)
+	if (second->first == PPC_NO_ENTRY)
 		return 0;
-	return (ppc_entry_read(a->hw, core, hits.first).mas2 ^ entry->mas2) & MAS2_E;
+	return (ppc_entry_read(a->hw, ppc_core_of(a->hw, a->thread), second->first).mas2 ^ entry->mas2) & MAS2_E;
 }
 
 static uint64_t real_address(const struct ppc_entry *entry, uint64_t ea)
@@ -171,21 +175,30 @@ static uint64_t real_address(const struct ppc_entry *entry, uint64_t ea)
 	return (((uint64_t)entry->mas7 << 32 | entry->mas3) & ~offset) | (ea & offset);
 }
 
-/* Both pages of an access, in the order of docs/choices.md; @ea2 is 0 if there is one page. */
-static struct ppc_end walk(const struct ppc_access *a, uint64_t ea, uint64_t ea2, int crosses, struct ppc_entry *entry,
-			   struct ppc_entry *entry2)
+static struct ppc_end one_page(const struct ppc_access *a, uint64_t ea, struct ppc_entry *entry)
 {
-	struct ppc_end end = find(a, ea, entry);
+	struct ppc_hits hits = look_up(a, ea);
+	struct ppc_end end = check_hits(a, ea, &hits, entry);
 
-	if (end.outcome == PYEXIT_DONE && crosses && byte_order_differs(a, ea2, entry))
+	return end.outcome == PYEXIT_DONE ? permit(a, ea, entry) : end;
+}
+
+/* An access that crosses into the page at @ea2, in the order of docs/choices.md. */
+static struct ppc_end two_pages(const struct ppc_access *a, uint64_t ea, uint64_t ea2, struct ppc_entry *entry,
+				struct ppc_entry *entry2)
+{
+	struct ppc_hits hits = look_up(a, ea), hits2;
+	struct ppc_end end = check_hits(a, ea, &hits, entry);
+
+	if (end.outcome != PYEXIT_DONE)
+		return end;
+	hits2 = look_up(a, ea2);
+	if (byte_order_differs(a, &hits2, entry))
 		return storage(a, ea2, ESR_BO, 0);
+	end = permit(a, ea, entry);
 	if (end.outcome == PYEXIT_DONE)
-		end = permit(a, ea, entry);
-	if (end.outcome == PYEXIT_DONE && crosses)
-		end = find(a, ea2, entry2);
-	if (end.outcome == PYEXIT_DONE && crosses)
-		end = permit(a, ea2, entry2);
-	return end;
+		end = check_hits(a, ea2, &hits2, entry2);
+	return end.outcome == PYEXIT_DONE ? permit(a, ea2, entry2) : end;
 }
 
 static struct pyexit_translation ppc_translate(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
@@ -195,12 +208,13 @@ static struct pyexit_translation ppc_translate(struct ppc_hw *hw, uint32_t threa
 	int crosses = (ea & (PYEXIT_PAGE_SIZE - 1)) + size > PYEXIT_PAGE_SIZE;
 	uint64_t ea2 = ppc_ea(hw, thread, (ea | (PYEXIT_PAGE_SIZE - 1)) + 1);
 	struct ppc_entry entry, entry2;
-	struct ppc_end end = walk(&a, ppc_ea(hw, thread, ea), ea2, crosses, &entry, &entry2);
+	uint64_t ea1 = ppc_ea(hw, thread, ea);
+	struct ppc_end end = crosses ? two_pages(&a, ea1, ea2, &entry, &entry2) : one_page(&a, ea1, &entry);
 	struct pyexit_translation result = { .outcome = (uint32_t)end.outcome, .ivor = end.ivor };
 
 	if (end.outcome != PYEXIT_DONE)
 		return result;
-	result.real = real_address(&entry, ppc_ea(hw, thread, ea));
+	result.real = real_address(&entry, ea1);
 	result.real2 = crosses ? real_address(&entry2, ea2) : 0;
 	result.page_size = (uint64_t)1 << ppc_page_shift(entry.mas1);
 	result.perms = entry.mas3 & MAS3_PERMS;

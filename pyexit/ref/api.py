@@ -23,7 +23,7 @@ from pyexit.ref.kvm.last_inst import (
 from pyexit.ref.kvm.vcpu import Run, World, new_e500, new_kvm, new_vcpu
 
 #: What kvmppc_load_last_inst's caller finds where nothing was written (vectors/SCHEMA.md).
-NOT_WRITTEN = 0xDEADBEEF
+_NOT_WRITTEN = 0xDEADBEEF
 
 
 class Result(NamedTuple):
@@ -79,7 +79,7 @@ def _ended(end: End, value: int = 0) -> Result:
 
 
 def _fetched(fetch: Fetch) -> Result:
-    return _result(fetch.ret, NOT_WRITTEN if fetch.instr is None else fetch.instr)
+    return _result(fetch.ret, _NOT_WRITTEN if fetch.instr is None else fetch.instr)
 
 
 def _mtspr(world: World, thread: int, spr: int, value: int) -> Result:
@@ -155,4 +155,4 @@ def translate(world: World, vcpu: int, ea: int, size: int, access: int, probe: b
 def _check_range(what: str, value: int, first: int, end: int) -> None:
     """EINVAL unless first <= value < end."""
     if not first <= value < end:
-        raise OSError(EINVAL, f"{what} {value} is not in {first}..{end - 1}")
+        raise OSError(EINVAL, f"{what}={value} is not in {first}..{end - 1}")

@@ -26,7 +26,8 @@ ACCESSES = ("fetch", "load", "store", "cache_load", "touch_load", "touch_store")
 FETCHES = {0: "DONE", 2: "FAIL", 3: "AGAIN"}
 
 #: At least this share of each kind must succeed, or the test has lost its aim.
-FLOOR = {"tlbsx hit": 0.15, "translate DONE": 0.15, "fetch DONE": 0.15}
+# A run is short, so far under what is usual (see the shares it prints) and far over what uniform states reach (0.2 %).
+FLOOR = {"tlbsx hit": 0.05, "translate DONE": 0.05, "fetch DONE": 0.05}
 
 #: SPRs for moves: MMUCSR0, TLB and interrupt registers, pairs, read-only ones and two that no core has.
 SPRS = (
@@ -219,6 +220,7 @@ def test_native_and_ref_agree_step_by_step(shares: Counter[str]) -> None:
     made = type("CountedHwMachine", (HwMachine,), {"counts": shares})
     limits = settings(
         max_examples=EXAMPLES,
+        derandomize=True,  # the same run everywhere: a finding can be repeated, and the floors hold or do not
         stateful_step_count=STEPS,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -6,6 +6,7 @@ Names are found in the headers as text; their values are what the C compiler say
 
 from __future__ import annotations
 
+import errno
 import re
 from enum import IntEnum
 from importlib import import_module
@@ -35,7 +36,7 @@ _ENUMERATOR = re.compile(r"\b([A-Z]\w*)[ \t]*(?:=[^,}]*)?(?:,|\s*$)")
 def c_names(path: Path) -> set[str]:
     """The constants that a header defines."""
     text = without_comments(path)
-    bodies = "\n".join(body.strip() for body in _ENUM.findall(text))
+    bodies = ",\n".join(body.strip() for body in _ENUM.findall(text))
     return set(_DEFINE.findall(text)) | set(_ENUMERATOR.findall(bodies))
 
 
@@ -67,12 +68,14 @@ def c_values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
 
 
 def constants_of(module: ModuleType) -> dict[str, int]:
-    """The integers that a module names in capitals, members of its enumerations included."""
+    """The integers that a module names in capitals, members of enumerations included, errno's left out."""
     found = {name: value for name, value in vars(module).items() if name.isupper() and type(value) is int}
     for value in vars(module).values():
         if isclass(value) and issubclass(value, IntEnum) and value is not IntEnum:
             found |= {member.name: int(member) for member in value}
-    return {name: value for name, value in found.items() if not name.startswith("_")}
+    return {
+        name: value for name, value in found.items() if not (name.startswith("_") or hasattr(errno, name))
+    }
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_room_has_its_counterpart(room: str, other: str) -> None:
 
 def test_unit_test_is_named_after_what_it_tests() -> None:
     known = {word for folder in FOLDERS for word in words(f"csrc/{folder}/*.c")}
-    known |= {path.stem for path in (ROOT / "pyexit").rglob("*.py")}
+    known |= {path.stem for path in (ROOT / "pyexit").rglob("*") if path.is_dir() or path.suffix == ".py"}
     strangers = {relative(path) for path in ROOT.glob("tests/unit/test_*.py") if path.stem[5:] not in known}
     assert strangers == UNIT_TESTS.keys()
 

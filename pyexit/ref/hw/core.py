@@ -7,9 +7,9 @@ docs/choices.md has one row for every option.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from errno import EINVAL
 from typing import NamedTuple
 
 from pyexit.ref.events import DONE, EVENT_MTSPR, Event, new_event
@@ -190,7 +190,7 @@ def params(model: int, set: int) -> Params:
     """A fresh copy of parameter set `set` of `model`; OSError(EINVAL) if there is none."""
     core = _CORES.get(model)
     if core is None or set not in (PARAMS_CORE, PARAMS_RECORDED):
-        raise OSError(EINVAL, f"no parameter set {set} of model {model}")
+        raise OSError(errno.EINVAL, f"no parameter set {set} of model {model}")
     if set == PARAMS_RECORDED:
         return _recorded(core)
     return replace(core, mas_mask=list(core.mas_mask))

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
-from errno import EFAULT
 
 #: A real address has at most so many bits (mmu-hardware 3.1, e6500's RASIZE).
 REAL_BITS = 40
@@ -74,7 +74,7 @@ def _pieces(memory: Memory, addr: int, size: int) -> list[tuple[Ram, int, int]]:
     while addr < end:
         ram = find_ram(memory, addr)
         if ram is None:
-            raise OSError(EFAULT, f"real address {addr:#x} is not RAM")
+            raise OSError(errno.EFAULT, f"real address {addr:#x} is not RAM")
         length = min(end, ram.base + ram.size) - addr
         pieces.append((ram, addr - ram.base, length))
         addr += length

@@ -56,10 +56,8 @@ def set_of(params: Params, ea: int) -> int:
     return (ea >> _PAGE_SHIFT) % params.tlb0_sets
 
 
-def page_size(params: Params, tlbsel: int, mas1: int) -> int:
-    """Bytes that an entry maps: in TLB0 4 KiB (mmu-hardware 4.5, 4.6), but on the recorded host (0.4)."""
-    if tlbsel == 0 and not params.raw:
-        return PAGE_SIZE
+def page_size(mas1: int) -> int:
+    """Bytes that an entry maps, in either TLB: 2^TSIZE KiB, never under 4 KiB (mmu-hardware 0.4, 5.6)."""
     return max(PAGE_SIZE, 1024 << tsize_of(mas1))
 
 
@@ -73,9 +71,9 @@ def tid_of(params: Params, mas1: int) -> int:
     return (mas1 & MAS1_TID_MASK) >> MAS1_TID_SHIFT & params.pid_mask
 
 
-def same_page(params: Params, place: Place, mas1: int, mas2: int, ea: int) -> bool:
+def same_page(mas1: int, mas2: int, ea: int) -> bool:
     """Whether an entry's EPN and an address agree above the page offset (mmu-hardware 5.6)."""
-    return (mas2 ^ ea) & ~(page_size(params, place.tlbsel, mas1) - 1) == 0
+    return (mas2 ^ ea) & ~(page_size(mas1) - 1) == 0
 
 
 def entry_matches(hw: Hardware, core: int, place: Place, ea: int, space: Space) -> bool:
@@ -88,7 +86,7 @@ def entry_matches(hw: Hardware, core: int, place: Place, ea: int, space: Space) 
         and tid_of(params, mas1) in (0, space.pid)
         and bool(mas8 & MAS8_TGS) == bool(space.gs)
         and mas8 & params.lpid_mask in (0, space.lpid)
-        and same_page(params, place, mas1, tlb.mas2[place.entry], ea)
+        and same_page(mas1, tlb.mas2[place.entry], ea)
         and (not is_mav2(params) or bool(mas1 & MAS1_IND) == bool(space.ind))
     )
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from errno import ENOTSUP
 from typing import NamedTuple
 
 from pyexit.ref.events import DONE, EVENT_TLBILX, EVENT_TLBIVAX, EVENT_TLBSX, EVENT_TLBWE
@@ -174,14 +174,12 @@ def _tlbsx_hit(hw: Hardware, thread: int, place: Place) -> None:
 
 
 def _read_entry(hw: Hardware, thread: int, place: Place) -> None:
-    """MAS1, MAS2, MAS3, MAS7, MAS8 := the entry (mmu-hardware 6.1.2, 6.1.6)."""
-    entry = load_entry(hw, core_of(hw, thread), place)
-    set_mas(hw, thread, 1, entry.mas1)
-    set_mas(hw, thread, 2, entry.mas2)
-    set_mas(hw, thread, 3, entry.mas3)
+    """MAS1, MAS2, MAS3, MAS7, MAS8 := the entry as it is stored (mmu-hardware 2.8, 6.1.2, 6.1.6)."""
+    spr, entry = hw.spr[thread], load_entry(hw, core_of(hw, thread), place)
+    spr.MAS1, spr.MAS2, spr.MAS3 = entry.mas1, ulong(hw.params, entry.mas2), entry.mas3
     if _updates_mas7(hw, thread):
-        set_mas(hw, thread, 7, entry.mas7)
-    set_mas(hw, thread, 8, entry.mas8)
+        spr.MAS7 = entry.mas7
+    spr.MAS8 = entry.mas8
 
 
 def _updates_mas7(hw: Hardware, thread: int) -> bool:
@@ -239,10 +237,9 @@ def ppc_tlbre(hw: Hardware, thread: int) -> End:
     """Read the entry that MAS0 and MAS2 select."""
     _refuse_lrat(hw, thread)
     count(hw, thread, OP_TLBRE)
-    mas0, nv = hw.spr[thread].MAS0, next_victim(hw, core_of(hw, thread))
-    place = _selected(hw, thread)
-    set_mas(hw, thread, 0, mas0 & ~MAS0_NV_MASK | nv)
-    _read_entry(hw, thread, place)
+    spr, nv = hw.spr[thread], next_victim(hw, core_of(hw, thread))
+    spr.MAS0 = ulong(hw.params, spr.MAS0 & ~MAS0_NV_MASK | nv)
+    _read_entry(hw, thread, _selected(hw, thread))
     return End(DONE)
 
 
@@ -272,7 +269,7 @@ def _place_to_write(hw: Hardware, thread: int) -> Place:
 def _refuse_lrat(hw: Hardware, thread: int) -> None:
     """MAS0[ATSEL] = 1 on MAV 2 selects the LRAT, which the machine does not have yet."""
     if is_mav2(hw.params) and hw.spr[thread].MAS0 & MAS0_ATSEL:
-        raise OSError(ENOTSUP, "MAS0[ATSEL] = 1: the LRAT is not built yet")
+        raise OSError(errno.ENOTSUP, "MAS0[ATSEL] = 1: the LRAT is not built yet")
 
 
 def _selected(hw: Hardware, thread: int) -> Place:
@@ -325,7 +322,7 @@ def _stored_mas1(params: Params, tlbsel: int, mas1: int) -> int:
 
 def _stored_mas2(hw: Hardware, thread: int, mas1: int, mas2: int) -> int:
     """MAS2 with its EPN aligned to the page, and 32 bits of it where MSR[CM] = 0 (mmu-hardware 6.3.2-3)."""
-    offset = page_size(hw.params, _tlbsel(hw.spr[thread].MAS0), mas1) - 1
+    offset = page_size(mas1) - 1
     mas2 &= ~offset | MAS2_ATTRIBUTES
     return mas2 if hw.thread[thread].msr & MSR_CM else mas2 & _EPN_32
 
@@ -403,7 +400,7 @@ def _address_is(hw: Hardware, thread: int, tlb: Htlb0 | Htlb1, place: Place, ea:
         and _gs_is(hw, thread, tlb, place)
         and bool(any_pid or _pid_is(hw, thread, tlb, place))
         and any_as
-        and same_page(params, place, mas1, tlb.mas2[place.entry], ea)
+        and same_page(mas1, tlb.mas2[place.entry], ea)
         and _ind_is(hw, thread, tlb, place)
         and _size_is(hw, thread, place, mas1)
     )
@@ -434,7 +431,7 @@ def ppc_tlbivax(hw: Hardware, thread: int, ea: int) -> End:
 
 def _broadcast_is(hw: Hardware, thread: int, tlb: Htlb0 | Htlb1, place: Place, ea: int) -> bool:
     """The condition of tlbivax without IA: the EPN, and the tags where U8 says so."""
-    if not same_page(hw.params, place, tlb.mas1[place.entry], tlb.mas2[place.entry], ea):
+    if not same_page(tlb.mas1[place.entry], tlb.mas2[place.entry], ea):
         return False
     tests = (_lpid_is, _gs_is, _pid_is, _ind_is) if hw.params.tlbivax_tags else ()
     return all(test(hw, thread, tlb, place) for test in tests)

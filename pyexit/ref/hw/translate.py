@@ -120,7 +120,7 @@ def _search(hw: Hardware, thread: int, row: Row, ea: int, probe: bool) -> Page:
     if not found:
         return Page(ea, found)
     entry = load_entry(hw, core, found[0])
-    return Page(ea, found, entry, page_size(hw.params, found[0].tlbsel, entry.mas1))
+    return Page(ea, found, entry, page_size(entry.mas1))
 
 
 def _space(hw: Hardware, thread: int, row: Row) -> Space:

@@ -5,12 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-#: What halting and timing of a new host answer (vectors/SCHEMA.md, the baseline).
-HOST_HALT_LIMIT = 4
-HOST_PTE_WIMGE = 4
-HOST_TB_FREQ = 40000000
-HOST_TB_TICKS_PER_JIFFY = 160000
-
 
 @dataclass(slots=True)
 class DebugReg:
@@ -56,13 +50,13 @@ class Host:
 
 
 def new_host(thread: int, threads_per_core: int) -> Host:
-    """The host of hardware thread `thread` at the start of a run."""
+    """The host of hardware thread `thread` at the start of a run: the recorder's but for its clock."""
     return Host(
         cpu=thread,
         threads_per_core=threads_per_core,
-        halt_limit=HOST_HALT_LIMIT,
+        halt_limit=4,
         wake_signal=1,
-        pte_wimge=HOST_PTE_WIMGE,
-        tb_freq=HOST_TB_FREQ,
-        tb_ticks_per_jiffy=HOST_TB_TICKS_PER_JIFFY,
+        pte_wimge=4,
+        tb_freq=40_000_000,
+        tb_ticks_per_jiffy=160_000,
     )
