@@ -82,14 +82,19 @@ class Lockstep:
         return self._a.read(offset, size)
 
     def write(self, offset: int, data: bytes) -> None:
-        """Change the state of both. A store changes nothing else, so only its bytes are compared."""
+        """Change the state of both."""
+        self.write_all([(offset, data)])
+
+    def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
+        """Change the state of both: one step, one comparison."""
         before = self._a.state()
-        after = before[:offset] + data + before[offset + len(data) :]
-        self._steps.append(Step(set={change.field: change.b for change in self.layout.diff(before, after)}))
-        self._a.write(offset, data)
-        self._b.write(offset, data)
-        if self._a.read(offset, len(data)) != self._b.read(offset, len(data)):
-            self._compare_state()
+        after = bytearray(before)
+        for offset, data in places:
+            after[offset : offset + len(data)] = data
+        self._steps.append(
+            Step(set={change.field: change.b for change in self.layout.diff(before, bytes(after))})
+        )
+        self._both(lambda backend: backend.write_all(places), _no_parts)
 
     def state(self) -> bytes:
         """The state of the first; they are equal."""

@@ -246,9 +246,10 @@ class Machine:
 
     def set(self, values: Mapping[str, int]) -> None:
         """Set several fields; none is changed if a name or a value is not valid."""
-        places = [(field := self._layout.field(name), encode(field, value)) for name, value in values.items()]
-        for field, data in places:
-            self._core.write(field.offset, data)
+        fields = [(self._layout.field(name), value) for name, value in values.items()]
+        places = [(field.offset, encode(field, value)) for field, value in fields]
+        if places:
+            self._core.write_all(places)
 
     def state(self) -> dict[str, int]:
         """All fields that are not 0, by name."""

@@ -40,18 +40,18 @@ static uint32_t ppc_tlb0_set(const struct ppc_hw *hw, uint64_t ea)
 static int ppc_tlb_match(const struct pyexit_params *params, const struct ppc_tags *tags, uint32_t mas1, uint64_t mas2,
 			 uint32_t mas8)
 {
-	uint32_t tid = (mas1 & MAS1_TID_MASK) >> MAS1_TID_SHIFT;
+	uint32_t tid = (mas1 & MAS1_TID_MASK) >> MAS1_TID_SHIFT & params->pid_mask;
 	uint32_t tlpid = mas8 & params->lpid_mask;
 
 	if (!(mas1 & MAS1_V))
 		return 0;
 	if (!!(mas1 & MAS1_TS) != tags->as || !!(mas8 & MAS8_TGS) != tags->gs)
 		return 0;
-	if (tid && tid != tags->pid)
+	if (tid && tid != (tags->pid & params->pid_mask))
 		return 0;
-	if (tlpid && tlpid != tags->lpid)
+	if (tlpid && tlpid != (tags->lpid & params->lpid_mask))
 		return 0;
-	if (!params->raw && !!(mas1 & MAS1_IND) != tags->ind)
+	if (params->mav == 2 && !!(mas1 & MAS1_IND) != tags->ind)
 		return 0;
 	return (mas2 ^ tags->ea) >> ppc_page_shift(mas1) == 0;
 }

@@ -313,11 +313,11 @@ static int invalidation_match(const struct ppc_hw *hw, const struct invalidation
 			      uint32_t mas8)
 {
 	const struct ppc_tags *tags = &inv->tags;
-	uint32_t tid = (mas1 & MAS1_TID_MASK) >> MAS1_TID_SHIFT;
+	uint32_t tid = (mas1 & MAS1_TID_MASK) >> MAS1_TID_SHIFT & hw->params.pid_mask;
 
 	if (inv->lpid && (mas8 & hw->params.lpid_mask) != tags->lpid)
 		return 0;
-	if (inv->pid && tid != tags->pid && !(inv->tid0 && !tid))
+	if (inv->pid && tid != (tags->pid & hw->params.pid_mask) && !(inv->tid0 && !tid))
 		return 0;
 	if (inv->gs && !!(mas8 & MAS8_TGS) != tags->gs)
 		return 0;

@@ -109,6 +109,9 @@ class Backend(Protocol):
     def write(self, offset: int, data: bytes) -> None:
         """Change bytes of the state block."""
 
+    def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
+        """Change the state block at several offsets, as one act."""
+
     def state(self) -> bytes:
         """A copy of the state block."""
 

@@ -152,6 +152,11 @@ class Native:
         """pyexit_state_write()."""
         check(lib.pyexit_state_write(self._machine, offset, data, len(data)), f"state write at {offset}")
 
+    def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
+        """Change several places of the state block."""
+        for offset, data in places:
+            self.write(offset, data)
+
     def state(self) -> bytes:
         """A copy of pyexit_state()."""
         data: bytes = self._state[:]

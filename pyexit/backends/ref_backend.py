@@ -224,6 +224,11 @@ class Reference:
         state[offset : offset + len(data)] = data
         self.load_state(bytes(state))
 
+    def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
+        """Change several places of the state block."""
+        for offset, data in places:
+            self.write(offset, data)
+
     def state(self) -> bytes:
         """The state block."""
         return b"".join(item.codec.encode(item.obj) for item in self._objects)

@@ -408,7 +408,7 @@ def test_machine_check_of_the_search_is_reported(machine: MachineFactory, model:
     """docs/choices.md, mmu-kvm V4: two hits with MHD; event host_exception, MAS5 and MAS8 cleared, AGAIN."""
     m = fetchable(machine, model)
     map_pc(m, index=8)
-    m["spr.HID0"] = MHD
+    m.set({"spr.HID0": MHD, "thread.msr": GS})  # KVM's code runs in hypervisor state all the same
     assert m.load_last_inst() == (AGAIN, UNWRITTEN)
     assert [event.arg[0] for event in events_of(m, "host_exception")] == [1]
     assert (m["spr.MAS5"], m["spr.MAS8"]) == (0, 0)

@@ -85,31 +85,42 @@ def matching(model: str, size: int) -> Words:
 
 
 def guest(m: Machine) -> None:
-    """Guest state, AS 1, that PID and LPID; 64-bit mode where the core has it."""
+    """Guest state, AS 1, that PID and LPID; 64-bit mode where the core has it. MAS5 and MAS6 say the same."""
     mode = CM if m.params["width"] == 64 else 0
     run_as(m, msr=mode | GS | IS | DS, pid=PID, lpid=LPID)
+    set_mas(m, {5: SGS | LPID, 6: PID << 16 | 1})
+
+
+def entry_fields(words: Words, index: int = 7) -> dict[str, int]:
+    names = (f"htlb1.mas{n}[{index}]" for n in (1, 2, 3, 7, 8))
+    return dict(zip(names, words, strict=True))
 
 
 def finds(m: Machine, ea: int) -> tuple[bool, bool, bool]:
     """Is `ea` found by a load, by a fetch, by tlbsx with the same tags?"""
     load = m.translate(ea, access="load", probe=True)
     fetch = m.translate(ea, access="fetch", probe=True)
-    set_mas(m, {4: 0x100})
-    return load.outcome == DONE, fetch.outcome == DONE, tlbsx(m, ea, PID << 16 | 1, SGS | LPID)
+    m.tlbsx(ea)
+    return load.outcome == DONE, fetch.outcome == DONE, bool(m["spr.MAS1"] & V)
 
 
 def one_conjunct_off(model: str, size: int) -> Iterator[tuple[str, Words]]:
-    """The matching entry with one bit turned round, by what the bit belongs to (mmu-hardware 5.1-5.6)."""
-    entry = matching(model, size)
+    """The matching entry with one bit turned round, by what the bit belongs to (mmu-hardware 5.1-5.6).
+
+    Every bit at the smallest size; at the others those at the ends of a field and beside the page size.
+    """
+    entry, shift, every = matching(model, size), size + 10, size == 2
     yield "V", entry._replace(mas1=entry.mas1 ^ V)
     yield "TS", entry._replace(mas1=entry.mas1 ^ TS)
     yield "TGS", entry._replace(mas8=entry.mas8 ^ TGS)
-    for bit in range(TID_BITS[model]):
+    for bit in range(TID_BITS[model]) if every else (0, TID_BITS[model] - 1):
         yield f"TID bit {bit}", entry._replace(mas1=entry.mas1 ^ 1 << (16 + bit))
-    for bit in range(6):
+    for bit in range(6) if every else (0, 5):
         yield f"TLPID bit {bit}", entry._replace(mas8=entry.mas8 ^ 1 << bit)
-    for bit in range(size + 10, WIDTH[model]):
-        yield f"EPN bit {bit}", entry._replace(mas2=entry.mas2 ^ 1 << bit)
+    ends = {shift, shift + 1, 31, 32, WIDTH[model] - 1}
+    for bit in range(shift, WIDTH[model]):
+        if every or bit in ends:
+            yield f"EPN bit {bit}", entry._replace(mas2=entry.mas2 ^ 1 << bit)
 
 
 @each_model
@@ -119,12 +130,13 @@ def test_each_conjunct_alone_decides_the_match_at_every_page_size(
     """mmu-hardware 5.1-5.6, for translation and tlbsx alike (6.2.2)."""
     m = machine(model=model)
     guest(m)
+    clean = m.snapshot()
     for size in TSIZES[model]:
         ea = page_of(model, size) | 0xABC
-        put(m, 1, 7, *matching(model, size))
+        m.restore(clean.replace(entry_fields(matching(model, size))))
         assert finds(m, ea) == (True, True, True), f"TSIZE {size}"
         for what, words in one_conjunct_off(model, size):
-            put(m, 1, 7, *words)
+            m.restore(clean.replace(entry_fields(words)))
             assert finds(m, ea) == (False, False, False), f"TSIZE {size}, {what}"
 
 
@@ -435,9 +447,13 @@ def test_permission_is_that_of_the_first_hit(machine: MachineFactory, model: str
 
 
 @each_model
-def test_recorded_host_takes_the_first_of_several_hits(machine: MachineFactory, model: str) -> None:
-    """mmu-hardware 0.4: first match, whatever IND."""
+@pytest.mark.parametrize("hid0", [0x80, MHD])
+def test_recorded_host_takes_the_first_of_several_hits(
+    machine: MachineFactory, model: str, hid0: int
+) -> None:
+    """mmu-hardware 0.4: first match, whatever IND and HID0 say."""
     m = machine(model=model, params="recorded")
+    m["spr.HID0"] = hid0
     put(m, 1, 5, V | IND | tsize(2), 0x5000, 0xA000 | ALL_PERMS)
     put(m, 1, 6, V | tsize(2), 0x5000, 0xB000 | ALL_PERMS)
     assert m.translate(0x5000).real == 0xA000

@@ -222,7 +222,7 @@ def flush(m: Machine) -> None:
     """
     entries = {name: 0 for name in m.state() if name.startswith("htlb")}
     entries |= {f"htlb0.mas1[{n}]": tsize(2) for n in range(m.geometry.tlb0_entries)}
-    m.set(entries | {"core.tlb0_nv": 0})
+    m.restore(m.snapshot().replace(entries | {"core.tlb0_nv": 0}))
     put(m, 1, 63, V | IPROT | tsize(16), M, ALL_PERMS)
     put(m, 1, 61, V | IPROT | 0x1000 | tsize(16), M, ALL_PERMS)
 
