@@ -26,7 +26,7 @@ ACCESSES = ("fetch", "load", "store", "cache_load", "touch_load", "touch_store")
 FETCHES = {0: "DONE", 2: "FAIL", 3: "AGAIN"}
 
 #: At least this share of each kind must succeed, or the test has lost its aim.
-# A run is short: far under what is usual (the shares are printed), far over what uniform states reach (0.2 %).
+# Far under what a short run usually has (the shares are printed), far over uniform states (0.2 %).
 FLOOR = {"tlbsx hit": 0.05, "translate DONE": 0.05, "fetch DONE": 0.05}
 
 #: SPRs for moves: MMUCSR0, TLB and interrupt registers, pairs, read-only ones and two that no core has.
