@@ -61,7 +61,7 @@ static int call_lwepx(struct pyexit_machine *machine, const uint64_t *args, stru
 {
 	uint64_t ea = ppc_ea(&machine->hw, thread_of(args), args[1]);
 
-	return answer(ppc_lwepx(&machine->hw, thread_of(args), ea, &result->value[0]), result);
+	return answer(ppc_lwepx(&machine->hw, thread_of(args), ea, 1, &result->value[0]), result);
 }
 
 static int call_msgsnd(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)

@@ -46,12 +46,15 @@ static uint32_t split_word(const struct ppc_hw *hw, uint64_t ea, const struct py
 	       ppc_load32(&hw->memory, t->real2) >> (32 - shift);
 }
 
-static struct ppc_end ppc_lwepx(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint64_t *word)
+static struct ppc_end ppc_lwepx(struct ppc_hw *hw, uint32_t thread, uint64_t ea, int host, uint64_t *word)
 {
 	struct pyexit_translation t;
 
 	ppc_count(hw, thread, PYEXIT_OP_LWEPX);
-	t = ppc_translate(hw, thread, ea, 4, PYEXIT_LOAD | PYEXIT_EXTERNAL, 0);
+	if (host)
+		t = ppc_translate_host(hw, thread, ea, 4, PYEXIT_LOAD | PYEXIT_EXTERNAL);
+	else
+		t = ppc_translate(hw, thread, ea, 4, PYEXIT_LOAD | PYEXIT_EXTERNAL, 0);
 	if (t.outcome == PYEXIT_DONE)
 		*word = split_word(hw, ea, &t);
 	return (struct ppc_end){ .outcome = (int32_t)t.outcome, .ivor = t.ivor };

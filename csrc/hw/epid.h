@@ -18,7 +18,7 @@ struct ppc_context {
 /* The context of an access of kind @access (enum pyexit_access, perhaps | PYEXIT_EXTERNAL). */
 static struct ppc_context ppc_access_context(const struct ppc_hw *hw, uint32_t thread, uint32_t access);
 
-/* lwepx: the word at @ea in EPLC's context, or the interrupt that the load takes. */
-static struct ppc_end ppc_lwepx(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint64_t *word);
+/* lwepx: the word at @ea in EPLC's context, or the interrupt that the load takes; @host: the hypervisor's own. */
+static struct ppc_end ppc_lwepx(struct ppc_hw *hw, uint32_t thread, uint64_t ea, int host, uint64_t *word);
 
 #endif

@@ -50,6 +50,11 @@ static struct ppc_end trap(const struct ppc_op *op)
 	return ppc_hv_privileged(op->hw, op->thread);
 }
 
+static struct ppc_end op_illegal(const struct ppc_op *op)
+{
+	return ppc_program(op->hw, op->thread, ESR_PIL);
+}
+
 /* MSR moves ------------------------------------------------------------ */
 
 /* MSR bits that the hypervisor protects from its guest (mmu-hardware 6.5, mtmsr) */
@@ -263,11 +268,11 @@ static struct ppc_end op_spr(const struct ppc_op *op, uint32_t move)
 	uint32_t number = spr_number(op->word);
 
 	if (op->t->msr & MSR_PR && number & 0x10)
-		return ppc_privileged(op->hw, op->thread);	/* U23: before all else */
+		return ppc_program(op->hw, op->thread, ESR_PPR);	/* U23: before all else */
 	if (op->t->msr & MSR_PR && !is_user_spr(number, move))
-		return ppc_illegal(op->hw, op->thread);
+		return ppc_program(op->hw, op->thread, ESR_PIL);
 	if (!ppc_spr_exists(op->hw, number, move == GUEST_WRITE))
-		return ppc_illegal(op->hw, op->thread);
+		return ppc_program(op->hw, op->thread, ESR_PIL);
 	if (!is_guest(op))
 		return move_spr(op, number, move);
 	for (size_t i = 0; i < sizeof(guest_sprs) / sizeof(guest_sprs[0]); i++)
@@ -307,6 +312,8 @@ static struct ppc_end op_tlbilx(const struct ppc_op *op)
 {
 	if (is_guest(op) && op->spr->EPCR & EPCR_DGTMI)
 		return trap(op);
+	if ((rt(op) & 7) == 2 || (rt(op) & 7) > 3)
+		return op_illegal(op);
 	return advance(op, ppc_tlbilx(op->hw, op->thread, rt(op) & 7, ra_rb(op)));
 }
 
@@ -362,11 +369,6 @@ static struct ppc_end op_nothing(const struct ppc_op *op)
 	return advance(op, PPC_DONE);
 }
 
-static struct ppc_end op_illegal(const struct ppc_op *op)
-{
-	return ppc_illegal(op->hw, op->thread);
-}
-
 /* Messages, external PID, cache locking, performance monitor ------------- */
 
 static struct ppc_end op_msgsnd(const struct ppc_op *op)
@@ -382,7 +384,7 @@ static struct ppc_end op_msgclr(const struct ppc_op *op)
 static struct ppc_end op_lwepx(const struct ppc_op *op)
 {
 	uint64_t word = 0;
-	struct ppc_end end = ppc_lwepx(op->hw, op->thread, ra_rb(op), &word);
+	struct ppc_end end = ppc_lwepx(op->hw, op->thread, ra_rb(op), !is_guest(op), &word);
 
 	if (end.outcome == PYEXIT_DONE)
 		op->t->gpr[rt(op)] = word;
@@ -496,7 +498,7 @@ static struct ppc_end ppc_guest_op(struct ppc_hw *hw, uint32_t thread, uint32_t 
 	if (!row)
 		return not_ours();
 	if (op.t->msr & MSR_PR && !(row->flags & OP_USER))
-		return ppc_privileged(hw, thread);
+		return ppc_program(hw, thread, ESR_PPR);
 	if (is_guest(&op) && row->flags & OP_TRAPS)
 		return trap(&op);
 	return row->execute(&op);

@@ -46,6 +46,7 @@ struct ppc_cause {
 	uint32_t esr;		/* or MCSR of a machine check */
 	uint64_t ea;		/* DEAR, MCAR; the pc where the row has no address */
 	int hypervisor;		/* 1: virtualization fault, TLB ineligible: never the guest's */
+	int host;		/* 1: an instruction of the hypervisor's, whatever thread.msr says */
 };
 
 #endif

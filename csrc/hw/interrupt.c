@@ -65,7 +65,7 @@ static int ppc_goes_to_guest(const struct ppc_hw *hw, uint32_t thread, const str
 {
 	const struct interrupt_row *row = interrupt_row(cause->ivor);
 
-	if (!(hw->thread[thread].msr & MSR_GS) || cause->hypervisor)
+	if (!(hw->thread[thread].msr & MSR_GS) || cause->hypervisor || cause->host)
 		return 0;
 	return row->flags & ROW_GUEST || hw->spr[thread].EPCR & row->epcr;
 }
@@ -74,7 +74,7 @@ static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thre
 {
 	struct ppc_end end = { PYEXIT_EXIT, cause->ivor };
 
-	if (!(hw->thread[thread].msr & MSR_GS))
+	if (cause->host || !(hw->thread[thread].msr & MSR_GS))
 		end.outcome = PYEXIT_TAKEN_BY_HOST;
 	else if (ppc_goes_to_guest(hw, thread, cause))
 		end.outcome = PYEXIT_TAKEN_BY_GUEST;
@@ -189,7 +189,7 @@ static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const st
 	return end;
 }
 
-static struct ppc_end program(struct ppc_hw *hw, uint32_t thread, uint32_t esr)
+static struct ppc_end ppc_program(struct ppc_hw *hw, uint32_t thread, uint32_t esr)
 {
 	struct ppc_cause cause = { .ivor = IVOR_PROGRAM, .esr = esr, .ea = hw->thread[thread].pc };
 
@@ -198,12 +198,9 @@ static struct ppc_end program(struct ppc_hw *hw, uint32_t thread, uint32_t esr)
 
 static struct ppc_end ppc_illegal(struct ppc_hw *hw, uint32_t thread)
 {
-	return program(hw, thread, ESR_PIL);
-}
+	struct ppc_cause cause = { .ivor = IVOR_PROGRAM, .esr = ESR_PIL, .ea = hw->thread[thread].pc, .host = 1 };
 
-static struct ppc_end ppc_privileged(struct ppc_hw *hw, uint32_t thread)
-{
-	return program(hw, thread, ESR_PPR);
+	return ppc_interrupt(hw, thread, &cause);
 }
 
 static struct ppc_end ppc_hv_privileged(struct ppc_hw *hw, uint32_t thread)

@@ -16,9 +16,11 @@ static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thre
 
 static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause);
 
-/* Program interrupts for an illegal and for a privileged instruction, embedded hypervisor privilege. */
+/* Program interrupt for an illegal instruction of the hypervisor's. */
 static struct ppc_end ppc_illegal(struct ppc_hw *hw, uint32_t thread);
-static struct ppc_end ppc_privileged(struct ppc_hw *hw, uint32_t thread);
+
+/* Interrupts of an instruction of the running code: program with a syndrome, embedded hypervisor privilege. */
+static struct ppc_end ppc_program(struct ppc_hw *hw, uint32_t thread, uint32_t esr);
 static struct ppc_end ppc_hv_privileged(struct ppc_hw *hw, uint32_t thread);
 
 #endif

@@ -156,6 +156,7 @@ static struct ppc_end ppc_tlbsx(struct ppc_hw *hw, uint32_t thread, uint64_t ea)
 			.ivor = IVOR_MACHINE_CHECK,
 			.esr = MCSR_L2MMU_MHIT | MCSR_MAV | MCSR_MEA | MCSR_LD,
 			.ea = ea,
+			.host = 1,
 		};
 
 		return ppc_interrupt(hw, thread, &cause);

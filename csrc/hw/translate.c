@@ -31,6 +31,7 @@ struct ppc_access {
 	struct ppc_context context;
 	uint32_t thread;
 	int probe;
+	int host;	/* an instruction of the hypervisor's, whatever thread.msr says */
 };
 
 static struct ppc_tags access_tags(const struct ppc_access *a, uint64_t ea)
@@ -42,9 +43,10 @@ static struct ppc_tags access_tags(const struct ppc_access *a, uint64_t ea)
 	};
 }
 
-static struct ppc_end raise(const struct ppc_access *a, const struct ppc_cause *cause)
+static struct ppc_end raise(const struct ppc_access *a, struct ppc_cause cause)
 {
-	return a->probe ? ppc_interrupt_probe(a->hw, a->thread, cause) : ppc_interrupt(a->hw, a->thread, cause);
+	cause.host = a->host;
+	return a->probe ? ppc_interrupt_probe(a->hw, a->thread, &cause) : ppc_interrupt(a->hw, a->thread, &cause);
 }
 
 static struct ppc_end dropped(void)
@@ -61,7 +63,7 @@ static int mas_updates_held(const struct ppc_access *a, const struct ppc_cause *
 		return 0;
 	if (hw->params.dmiuh_access)
 		return !a->context.gs && !a->context.pr;
-	return !ppc_goes_to_guest(hw, a->thread, cause);
+	return a->host || !ppc_goes_to_guest(hw, a->thread, cause);
 }
 
 /* mmu-hardware 6.6, column "D/I TLB error" */
@@ -96,7 +98,7 @@ static struct ppc_end tlb_error(const struct ppc_access *a, const struct ppc_tag
 		return dropped();
 	if (!a->probe && !mas_updates_held(a, &cause))
 		miss_mas(a, tags);
-	return raise(a, &cause);
+	return raise(a, cause);
 }
 
 static struct ppc_end machine_check(const struct ppc_access *a, uint64_t address, uint32_t mcsr)
@@ -107,29 +109,30 @@ static struct ppc_end machine_check(const struct ppc_access *a, uint64_t address
 		.ea = address,
 	};
 
-	return raise(a, &cause);
+	return raise(a, cause);
 }
 
 static struct ppc_end storage(const struct ppc_access *a, uint64_t ea, uint32_t esr, int hypervisor)
 {
 	struct ppc_cause cause = {
 		.ivor = a->row->fetch ? IVOR_INST_STORAGE : IVOR_DATA_STORAGE,
-		.esr = a->row->esr | a->context.esr | esr,
+		.esr = esr,
 		.ea = ea,
 		.hypervisor = hypervisor,
 	};
 
-	return a->row->touch ? dropped() : raise(a, &cause);
+	return a->row->touch ? dropped() : raise(a, cause);
 }
 
-/* Both searches report and treat more than one hit alike (mmu-hardware 5.3). */
-static struct ppc_end multi_hit(const struct ppc_access *a, uint64_t ea, const struct ppc_hits *hits)
+static struct ppc_end multi_hit(const struct ppc_access *a, uint64_t ea)
 {
-	if (hits->second != PPC_NO_ENTRY && !a->probe)
-		ppc_event(&a->hw->events, PYEXIT_EVENT_MULTI_HIT, 0, ea, hits->first, hits->second);
-	if (ppc_multi_hit_checks(a->hw, a->thread, hits))
-		return machine_check(a, ea, MCSR_L2MMU_MHIT | MCSR_MEA);
-	return PPC_DONE;
+	return machine_check(a, ea, MCSR_L2MMU_MHIT | MCSR_MEA);
+}
+
+/* What the access itself adds to a syndrome: ST, EPID. */
+static uint32_t access_esr(const struct ppc_access *a)
+{
+	return a->row->esr | a->context.esr;
 }
 
 /* LRAT miss of a walk: LPER takes the logical page and its size (mmu-hardware 10.5). */
@@ -137,7 +140,7 @@ static struct ppc_end lrat_error(const struct ppc_access *a, uint64_t ea, const 
 {
 	struct ppc_cause cause = {
 		.ivor = IVOR_LRAT_ERROR,
-		.esr = ESR_PT | a->row->esr | a->context.esr | (a->row->fetch ? 0 : ESR_DATA),
+		.esr = ESR_PT | access_esr(a) | (a->row->fetch ? 0 : ESR_DATA),
 		.ea = ea,
 	};
 
@@ -145,7 +148,7 @@ static struct ppc_end lrat_error(const struct ppc_access *a, uint64_t ea, const 
 		return dropped();
 	if (!a->probe)
 		a->hw->spr[a->thread].LPER = walk->address | walk->tsize;
-	return raise(a, &cause);
+	return raise(a, cause);
 }
 
 static struct ppc_end walk_failed(const struct ppc_access *a, uint64_t ea, const struct ppc_walk *walk)
@@ -154,14 +157,24 @@ static struct ppc_end walk_failed(const struct ppc_access *a, uint64_t ea, const
 
 	switch (walk->outcome) {
 	case PPC_WALK_FAULT:
-		return storage(a, ea, ESR_PT | data, 0);
+		return storage(a, ea, ESR_PT | data | access_esr(a), 0);
 	case PPC_WALK_INELIGIBLE:
-		return storage(a, ea, ESR_TLBI | data, 1);
+		return storage(a, ea, ESR_TLBI | data | access_esr(a), 1);
 	case PPC_WALK_LRAT_MISS:
 		return lrat_error(a, ea, walk);
 	default:
 		return machine_check(a, walk->address, 0);	/* U24 */
 	}
+}
+
+/* Search; more than one hit is reported here, whatever the checks decide later. */
+static struct ppc_hits search_reported(const struct ppc_access *a, const struct ppc_tags *tags)
+{
+	struct ppc_hits hits = ppc_tlb_search(a->hw, ppc_core_of(a->hw, a->thread), tags);
+
+	if (hits.second != PPC_NO_ENTRY && !a->probe)
+		ppc_event(&a->hw->events, PYEXIT_EVENT_MULTI_HIT, 0, tags->ea, hits.first, hits.second);
+	return hits;
 }
 
 /* Nothing direct matched: walk, if an indirect entry does (mmu-hardware 11.1). */
@@ -170,16 +183,14 @@ static struct ppc_end walk(const struct ppc_access *a, struct ppc_tags *tags, st
 	uint32_t core = ppc_core_of(a->hw, a->thread);
 	struct ppc_hits hits = { PPC_NO_ENTRY, PPC_NO_ENTRY };
 	struct ppc_walk result;
-	struct ppc_end end;
 
 	tags->ind = 1;
 	if (a->hw->params.mav == 2)
-		hits = ppc_tlb_search(a->hw, core, tags);
+		hits = search_reported(a, tags);
 	if (hits.first == PPC_NO_ENTRY)
 		return tlb_error(a, tags);
-	end = multi_hit(a, tags->ea, &hits);
-	if (end.outcome != PYEXIT_DONE)
-		return end;
+	if (ppc_multi_hit_checks(a->hw, a->thread, &hits))
+		return multi_hit(a, tags->ea);
 	result = ppc_walk_table(a->hw, core, hits.first, tags);
 	if (result.outcome != PPC_WALK_DONE)
 		return walk_failed(a, tags->ea, &result);
@@ -189,22 +200,28 @@ static struct ppc_end walk(const struct ppc_access *a, struct ppc_tags *tags, st
 	return PPC_DONE;
 }
 
-/* Find the entry of one page: miss, multiple hits, virtualization fault, in that order. */
-static struct ppc_end find(const struct ppc_access *a, uint64_t ea, struct ppc_entry *entry)
+static struct ppc_hits look_up(const struct ppc_access *a, uint64_t ea)
 {
 	struct ppc_tags tags = access_tags(a, ea);
-	uint32_t core = ppc_core_of(a->hw, a->thread);
-	struct ppc_hits hits = ppc_tlb_search(a->hw, core, &tags);
-	struct ppc_end end;
 
-	if (hits.first == PPC_NO_ENTRY) {
+	return search_reported(a, &tags);
+}
+
+/* The entry of one page: miss, multiple hits, virtualization fault, in that order. */
+static struct ppc_end check_hits(const struct ppc_access *a, uint64_t ea, const struct ppc_hits *hits,
+				 struct ppc_entry *entry)
+{
+	struct ppc_tags tags = access_tags(a, ea);
+	struct ppc_end end = PPC_DONE;
+
+	if (hits->first == PPC_NO_ENTRY)
 		end = walk(a, &tags, entry);
-	} else {
-		end = multi_hit(a, ea, &hits);
-		*entry = ppc_entry_read(a->hw, core, hits.first);
-	}
+	else if (ppc_multi_hit_checks(a->hw, a->thread, hits))
+		return multi_hit(a, ea);
+	else
+		*entry = ppc_entry_read(a->hw, ppc_core_of(a->hw, a->thread), hits->first);
 	if (end.outcome == PYEXIT_DONE && entry->mas8 & MAS8_VF && !a->row->fetch)
-		return storage(a, ea, 0, 1);
+		return storage(a, ea, access_esr(a), 1);
 	return end;
 }
 
@@ -212,19 +229,15 @@ static struct ppc_end permit(const struct ppc_access *a, uint64_t ea, const stru
 {
 	uint32_t needed = a->context.pr ? a->row->user : a->row->supervisor;
 
-	return entry->mas3 & needed ? PPC_DONE : storage(a, ea, 0, 0);
+	return entry->mas3 & needed ? PPC_DONE : storage(a, ea, access_esr(a), 0);
 }
 
 /* Does the second page disagree in E with the first? (mmu-hardware 5.2) */
-static int byte_order_differs(const struct ppc_access *a, uint64_t ea2, const struct ppc_entry *entry)
+static int byte_order_differs(const struct ppc_access *a, const struct ppc_hits *second, const struct ppc_entry *entry)
 {
-	struct ppc_tags tags = access_tags(a, ea2);
-	uint32_t core = ppc_core_of(a->hw, a->thread);
-	struct ppc_hits hits = ppc_tlb_search(a->hw, core, &tags);
-
-	if (hits.first == PPC_NO_ENTRY)
+	if (second->first == PPC_NO_ENTRY)
 		return 0;
-	return (ppc_entry_read(a->hw, core, hits.first).mas2 ^ entry->mas2) & MAS2_E;
+	return (ppc_entry_read(a->hw, ppc_core_of(a->hw, a->thread), second->first).mas2 ^ entry->mas2) & MAS2_E;
 }
 
 static uint64_t real_address(const struct ppc_entry *entry, uint64_t ea)
@@ -234,27 +247,37 @@ static uint64_t real_address(const struct ppc_entry *entry, uint64_t ea)
 	return (((uint64_t)entry->mas7 << 32 | entry->mas3) & ~offset) | (ea & offset);
 }
 
-/* Both pages of an access, in the order of docs/choices.md; @ea2 is 0 if there is one page. */
-static struct ppc_end both_pages(const struct ppc_access *a, uint64_t ea, uint64_t ea2, int crosses,
-				 struct ppc_entry *entry, struct ppc_entry *entry2)
+static struct ppc_end one_page(const struct ppc_access *a, uint64_t ea, struct ppc_entry *entry)
 {
-	struct ppc_end end = find(a, ea, entry);
+	struct ppc_hits hits = look_up(a, ea);
+	struct ppc_end end = check_hits(a, ea, &hits, entry);
 
-	if (end.outcome == PYEXIT_DONE && crosses && byte_order_differs(a, ea2, entry))
-		return storage(a, ea2, ESR_BO, 0);
-	if (end.outcome == PYEXIT_DONE)
-		end = permit(a, ea, entry);
-	if (end.outcome == PYEXIT_DONE && crosses)
-		end = find(a, ea2, entry2);
-	if (end.outcome == PYEXIT_DONE && crosses)
-		end = permit(a, ea2, entry2);
-	return end;
+	return end.outcome == PYEXIT_DONE ? permit(a, ea, entry) : end;
 }
 
-static struct pyexit_translation ppc_translate(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
-					       uint32_t access, int probe)
+/* An access that crosses into the page at @ea2, in the order of docs/choices.md. */
+static struct ppc_end two_pages(const struct ppc_access *a, uint64_t ea, uint64_t ea2, struct ppc_entry *entry,
+				struct ppc_entry *entry2)
+{
+	struct ppc_hits hits = look_up(a, ea), hits2;
+	struct ppc_end end = check_hits(a, ea, &hits, entry);
+
+	if (end.outcome != PYEXIT_DONE)
+		return end;
+	hits2 = look_up(a, ea2);
+	if (byte_order_differs(a, &hits2, entry))
+		return storage(a, ea2, ESR_BO | (a->context.esr ? access_esr(a) : 0), 0);	/* mmu-hardware 9.4, 12 */
+	end = permit(a, ea, entry);
+	if (end.outcome == PYEXIT_DONE)
+		end = check_hits(a, ea2, &hits2, entry2);
+	return end.outcome == PYEXIT_DONE ? permit(a, ea2, entry2) : end;
+}
+
+static struct pyexit_translation translate(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
+					   uint32_t access, int probe, int host)
 {
 	struct ppc_access a = {
+		.host = host,
 		.hw = hw,
 		.row = &access_rows[access & ~(uint32_t)PYEXIT_EXTERNAL],
 		.context = ppc_access_context(hw, thread, access),
@@ -264,15 +287,28 @@ static struct pyexit_translation ppc_translate(struct ppc_hw *hw, uint32_t threa
 	int crosses = (ea & (PYEXIT_PAGE_SIZE - 1)) + size > PYEXIT_PAGE_SIZE;
 	uint64_t ea2 = ppc_ea(hw, thread, (ea | (PYEXIT_PAGE_SIZE - 1)) + 1);
 	struct ppc_entry entry, entry2;
-	struct ppc_end end = both_pages(&a, ppc_ea(hw, thread, ea), ea2, crosses, &entry, &entry2);
+	uint64_t ea1 = ppc_ea(hw, thread, ea);
+	struct ppc_end end = crosses ? two_pages(&a, ea1, ea2, &entry, &entry2) : one_page(&a, ea1, &entry);
 	struct pyexit_translation result = { .outcome = (uint32_t)end.outcome, .ivor = end.ivor };
 
 	if (end.outcome != PYEXIT_DONE)
 		return result;
-	result.real = real_address(&entry, ppc_ea(hw, thread, ea));
+	result.real = real_address(&entry, ea1);
 	result.real2 = crosses ? real_address(&entry2, ea2) : 0;
 	result.page_size = (uint64_t)1 << ppc_page_shift(entry.mas1);
 	result.perms = entry.mas3 & MAS3_PERMS;
 	result.attributes = (uint32_t)entry.mas2 & MAS2_ATTRIBUTES;
 	return result;
+}
+
+static struct pyexit_translation ppc_translate(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
+					       uint32_t access, int probe)
+{
+	return translate(hw, thread, ea, size, access, probe, 0);
+}
+
+static struct pyexit_translation ppc_translate_host(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
+						    uint32_t access)
+{
+	return translate(hw, thread, ea, size, access, 0, 1);
 }

@@ -11,4 +11,8 @@
 static struct pyexit_translation ppc_translate(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
 					       uint32_t access, int probe);
 
+/* The same for an access of the hypervisor's own code: what it takes is the host's. */
+static struct pyexit_translation ppc_translate_host(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
+						    uint32_t access);
+
 #endif

@@ -591,7 +591,7 @@ struct pyexit_params {
 	uint32_t dmiuh_access;		/* U10: 1 DMIUH looks at the state of the access, 0 of the handler */
 	uint32_t miss_wq;		/* U12: MAS0[WQ] after a miss on MAV2 */
 	uint32_t hit_hes;		/* 1: a tlbsx hit on MAV2 sets MAS0[HES] and WQ=01, as A2 does */
-	uint32_t tsize_low;		/* U14, MAV1: 0 the low TSIZE bit is absent, 1 kept, so an odd size is refused */
+	uint32_t tsize_low;		/* U14, MAV1: 0 the low TSIZE bit is absent, 1 kept: odd sizes are refused */
 	uint32_t tsize_check;		/* U22: 1 an unsupported TSIZE in TLB1 with V=1 is program/PIL */
 	uint32_t altivec;		/* 1: the core has AltiVec and its kernel CONFIG_ALTIVEC */
 };
@@ -709,8 +709,8 @@ PYEXIT_API int64_t pyexit_state_offset(const struct pyexit_machine *machine, uin
 /*
  * pyexit_state_write() stores @size bytes at @offset of the state block: the
  * one door for changing state from outside.  Returns 0, -EINVAL outside the
- * block, -EFAULT for a NULL argument.  Values are taken as they are; whatever they are, no later call
- * fails otherwise than by its documented errors.
+ * block, -EFAULT for a NULL argument.  Values are taken as they are; whatever
+ * they are, no later call fails otherwise than by its documented errors.
  */
 PYEXIT_API int pyexit_state_write(struct pyexit_machine *machine, size_t offset, const void *data, size_t size);
 

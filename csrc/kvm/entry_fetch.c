@@ -78,7 +78,7 @@ static struct ppc_end load(struct pyexit_machine *machine, uint32_t vcpu,
 	write_spr_counted(machine, thread, SPR_EPLC, guest_eplc(arch, eplc));
 	isync(machine, thread);
 	kvmppc_point(machine, PYEXIT_POINT_MAS_SET, KVM_NOTHING_MAPPED, 0);
-	end = ppc_lwepx(&machine->hw, thread, (ulong_t)arch->regs.nip, &word);
+	end = ppc_lwepx(&machine->hw, thread, (ulong_t)arch->regs.nip, 1, &word);
 	if (end.outcome != PYEXIT_DONE) {
 		if (!recovers(machine, thread, end.ivor))
 			return end;

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pyexit: Linux KVM's Book E hypervisor exit path (e500mc, e5500, e6500) as a library (design.md 1).
+
+``Machine`` is the face; ``scenario`` the currency of replays and bug reports; ``pyexit check`` on the command
+line replays what real Linux code answered.
+"""
+
+from __future__ import annotations
+
+from pyexit.errors import Divergence, FieldError, ScenarioError, VectorError
+from pyexit.io.events import Event
+from pyexit.layout import Difference
+from pyexit.machine import Fetch, Geometry, Machine, Outcome, Snapshot, Translation
+from pyexit.scenario import Expect, Mismatch, Scenario, Step, recorded, replay
+from pyexit.tlbentry import TlbEntry
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Difference",
+    "Divergence",
+    "Event",
+    "Expect",
+    "Fetch",
+    "FieldError",
+    "Geometry",
+    "Machine",
+    "Mismatch",
+    "Outcome",
+    "Scenario",
+    "ScenarioError",
+    "Snapshot",
+    "Step",
+    "TlbEntry",
+    "Translation",
+    "VectorError",
+    "recorded",
+    "replay",
+]

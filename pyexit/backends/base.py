@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The protocol of a backend, what one is made from, and the table of their names (design.md 7)."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+
+from pyexit.errors import nearest
+from pyexit.io.events import Event
+from pyexit.layout import Layout, Shape, constants, layout_of
+
+#: Names of enum pyexit_model, enum pyexit_param_set and enum pyexit_fetch.
+MODELS = {name: constants("model", "PYEXIT_")[name] for name in ("e500mc", "e5500", "e6500")}
+PARAM_SETS = constants("param_set", "PYEXIT_PARAMS_")
+FETCHES = {name.replace("_", "-"): number for name, number in constants("fetch", "PYEXIT_FETCH_").items()}
+
+PAGE_SIZE = 4096
+
+#: Parameters of a machine by the field names of struct pyexit_params; mas_mask is a list of 9.
+Params = dict[str, Any]
+
+
+class Result(NamedTuple):
+    """The answer of call(): what the function returned, and further results (pyexit_call in pyexit.h)."""
+
+    ret: int
+    value: tuple[int, int, int, int]
+
+
+class RawTranslation(NamedTuple):
+    """struct pyexit_translation as numbers."""
+
+    outcome: int
+    ivor: int
+    real: int
+    real2: int
+    page_size: int
+    perms: int
+    attributes: int
+
+
+@dataclass(frozen=True)
+class RamRange:
+    """One range of RAM: real address, bytes, and the writable memory behind it."""
+
+    base: int
+    size: int
+    memory: Any  # mmap.mmap, or the buffer that the caller lent
+    lent: bool
+
+    def copy(self) -> RamRange:
+        """Fresh memory with the same content: for a second backend."""
+        memory = allocate(self.size)
+        if self.lent:
+            memory[:] = bytes(self.memory)
+        return replace(self, memory=memory, lent=False)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that a backend needs to make a machine. Checked by Machine."""
+
+    model: str
+    param_set: str
+    overrides: Params  # parameters over the set
+    fetch: str
+    cores: int
+    vms: int
+    vcpus: int
+    vcpu_thread: tuple[int, ...] | None
+    vcpu_vm: tuple[int, ...] | None
+    ram: tuple[RamRange, ...]
+    events: int
+
+    def params(self, base: Params) -> Params:
+        """The machine's parameters, from those of its set."""
+        return {**base, **self.overrides}
+
+    def layout(self, params: Params) -> Layout:
+        """The layout of the state block."""
+        return layout_of(Shape(self.cores, self.cores * params["threads"], self.vms, self.vcpus))
+
+
+class Backend(Protocol):
+    """One machine. Addresses are real addresses; offsets are those of the state block (layout.py)."""
+
+    name: str
+    options: Options
+    params: Params
+    layout: Layout
+
+    def call_names(self) -> tuple[str, ...]:
+        """The functions that call() knows."""
+
+    def call(self, name: str, args: Sequence[int]) -> Result:
+        """Call one function of the core; OSError as pyexit_call says."""
+
+    def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
+        """Translate; OSError as pyexit_translate says."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of the state block."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Change bytes of the state block."""
+
+    def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
+        """Change the state block at several offsets, as one act."""
+
+    def state(self) -> bytes:
+        """A copy of the state block."""
+
+    def load_state(self, state: bytes) -> None:
+        """Replace the state block."""
+
+    def read_ram(self, address: int, size: int) -> bytes:
+        """RAM; OSError EFAULT if a byte is not RAM."""
+
+    def write_ram(self, address: int, data: bytes) -> None:
+        """Store in RAM; OSError EFAULT if a byte is not RAM."""
+
+    def dirty_pages(self) -> set[int]:
+        """Numbers of the pages that were stored to since the last question."""
+
+    def events(self) -> list[Event]:
+        """Take the events out of the ring, oldest first."""
+
+    def lost_events(self) -> int:
+        """How many events found the ring full since the last question."""
+
+    def close(self) -> None:
+        """Free the machine and let go of lent memory."""
+
+
+#: Backend names and the modules that have their create(options) and params(model, set).
+MODULES = {"native": "pyexit.backends.native", "ref": "pyexit.backends.ref_backend"}
+LOCKSTEP = "lockstep"
+LOCKSTEP_PAIR = ("native", "ref")
+
+
+def default_name() -> str:
+    """The backend of a Machine that names none: PYEXIT_BACKEND, else native."""
+    return os.environ.get("PYEXIT_BACKEND") or "native"
+
+
+def lockstep_pair(name: str) -> tuple[str, str] | None:
+    """The two backends of ``lockstep`` or ``lockstep:A,B``; None for another name."""
+    if name == LOCKSTEP:
+        return LOCKSTEP_PAIR
+    if not name.startswith(LOCKSTEP + ":"):
+        return None
+    pair = name.removeprefix(LOCKSTEP + ":").split(",")
+    if len(pair) != 2 or not set(pair) <= set(MODULES):
+        raise ValueError(f"backend {name!r}: write lockstep:A,B with A and B of {', '.join(MODULES)}")
+    return pair[0], pair[1]
+
+
+def check_name(name: str) -> str:
+    """`name` if it is a backend; ValueError otherwise."""
+    if not isinstance(name, str):
+        raise TypeError(f"backend is a name, not {type(name).__name__}")
+    if name not in MODULES and lockstep_pair(name) is None:
+        known = [*MODULES, LOCKSTEP]
+        raise ValueError(f"no backend {name!r}; there are {', '.join(known)}{nearest(name, known)}")
+    return name
+
+
+def create(name: str, options: Options) -> Backend:
+    """A new machine on backend `name`."""
+    if lockstep_pair(check_name(name)):
+        make: Callable[[str, Options], Backend] = import_module("pyexit.lockstep").Lockstep
+        return make(name, options)
+    backend: Backend = import_module(MODULES[name]).create(options)
+    return backend
+
+
+def allocate(size: int) -> mmap.mmap:
+    """Zeroed memory that costs nothing until it is touched."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    return mmap.mmap(-1, size, flags=flags)
+
+
+def release(ranges: Iterable[RamRange]) -> None:
+    """Free the memory that allocate() made."""
+    for item in ranges:
+        if not item.lent:
+            item.memory.close()

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The reference model as a backend (design.md 4): its objects, and the codec to the bytes of the state block.
+
+The codec is worked out once per record kind: one getter that gathers all fields of an object, one
+:class:`struct.Struct` that packs them. Padding is written as zeros and not read.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from pyexit.backends.base import FETCHES, MODELS, PARAM_SETS, Options, Params, RawTranslation, Result
+from pyexit.io.events import Event
+from pyexit.layout import UNION, Layout, Leaf, record
+from pyexit.ref import api
+from pyexit.ref.hw.core import params as ref_params
+from pyexit.ref.hw.memory import Ram, read, write
+
+#: kvm_run's union is one bytearray in the reference.
+_UNION = "union"
+#: Record kinds that belong to the hardware; the others are attributes of World.
+_HARDWARE = frozenset({"htlb0", "htlb1", "core", "spr", "thread"})
+
+
+def params(model: str, param_set: str) -> Params:
+    """The reference's own table of parameters, as a dict."""
+    filled = ref_params(MODELS[model], PARAM_SETS[param_set])
+    values = {item.name: getattr(filled, item.name) for item in fields(filled)}
+    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def create(options: Options) -> Reference:
+    """A machine of the reference."""
+    return Reference(options)
+
+
+class Slot(NamedTuple):
+    """Where one leaf lives in a reference object: the attribute, in the object at `path` below the record."""
+
+    path: str
+    name: str
+    leaf: Leaf
+    start: int  # index of the first value among those of the record
+
+    def owner(self, obj: Any) -> Any:
+        """The object that has the attribute."""
+        return attrgetter(self.path)(obj) if self.path else obj
+
+
+class Codec:
+    """One record kind: objects of the reference to bytes and back."""
+
+    def __init__(self, kind: str) -> None:
+        self.slots: list[Slot] = []
+        form, end, values = ["<"], 0, 0
+        for leaf in _leaves(kind):
+            path, _, name = leaf.path.rpartition(".")
+            self.slots.append(Slot(path, name, leaf, values))
+            form.append(f"{leaf.offset - end}x{leaf.elements}{leaf.code}")
+            end, values = leaf.end, values + leaf.elements
+        form.append(f"{record(kind).size - end}x")
+        self.kind = kind
+        self.struct = struct.Struct("".join(form))
+        self.gather = attrgetter(*(slot.leaf.path for slot in self.slots))
+        self.places = {
+            (slot.leaf.offset + index * slot.leaf.size, slot.leaf.size): (slot, index)
+            for slot in self.slots
+            for index in range(slot.leaf.elements)
+        }
+
+    def encode(self, obj: Any) -> bytes:
+        """The bytes of the record."""
+        values: list[int] = []
+        for slot, value in zip(self.slots, self.gather(obj), strict=True):
+            if slot.leaf.count:
+                values += value
+            else:
+                values.append(value)
+        try:
+            return self.struct.pack(*values)
+        except struct.error as error:
+            raise ValueError(f"the reference holds a value that does not fit: {self._misfit(obj)}") from error
+
+    def decode(self, obj: Any, data: bytes) -> None:
+        """Set the object from the bytes of a record."""
+        values = self.struct.unpack(data)
+        for slot in self.slots:
+            owner, first = slot.owner(obj), slot.start
+            if slot.leaf.count:
+                getattr(owner, slot.name)[:] = values[first : first + slot.leaf.count]
+            else:
+                setattr(owner, slot.name, values[first])
+
+    def _misfit(self, obj: Any) -> str:
+        for slot, found in zip(self.slots, self.gather(obj), strict=True):
+            for value in found if slot.leaf.count else [found]:
+                if not isinstance(value, int) or value < 0 or value >> (8 * slot.leaf.size):
+                    return f"{self.kind}.{slot.leaf.path} = {value!r}"
+        return f"{self.kind} has an array of the wrong length"
+
+
+def _leaves(kind: str) -> list[Leaf]:
+    """The leaves of a record that do not overlap, in order; the union of kvm_run as one."""
+    leaves = [leaf for leaf in record(kind).leaves.values() if leaf.path.partition(".")[0] not in UNION]
+    if kind == "run":
+        leaves.append(replace(record(kind).leaves["padding"], path=_UNION))
+    return sorted(leaves, key=lambda leaf: leaf.offset)
+
+
+@cache
+def codec(kind: str) -> Codec:
+    """The codec of a record kind."""
+    return Codec(kind)
+
+
+class Object(NamedTuple):
+    """One record of a machine: its bytes in the state block and its object in the reference."""
+
+    start: int
+    end: int
+    codec: Codec
+    obj: Any
+
+
+class Reference:
+    """A World of the reference."""
+
+    name = "ref"
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        base = ref_params(MODELS[options.model], PARAM_SETS[options.param_set])
+        for name, value in options.overrides.items():
+            setattr(base, name, list(value) if name == "mas_mask" else value)
+        self.params = options.params(params(options.model, options.param_set))
+        self.layout = options.layout(self.params)
+        threads = self.layout.shape.threads
+        self._ram = [
+            Ram(item.base, item.size, memoryview(item.memory).cast("B"), set()) for item in options.ram
+        ]
+        self._world = api.new_world(
+            MODELS[options.model],
+            base,
+            FETCHES[options.fetch],
+            options.cores,
+            options.vms,
+            options.vcpus,
+            list(options.vcpu_thread or (n % threads for n in range(options.vcpus))),
+            list(options.vcpu_vm or (n % options.vms for n in range(options.vcpus))),
+            self._ram,
+        )
+        self._objects = _objects(self._world, self.layout)
+        self._starts = [item.start for item in self._objects]
+        self._lost = 0
+
+    def call_names(self) -> tuple[str, ...]:
+        """The functions that call() knows."""
+        return tuple(api.CALLS)
+
+    def call(self, name: str, args: Sequence[int]) -> Result:
+        """pyexit.ref.api.call()."""
+        try:
+            answer = api.call(self._world, name, list(args))
+        finally:
+            self._trim()
+        return Result(answer.ret, answer.value)
+
+    def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
+        """pyexit.ref.api.translate()."""
+        try:
+            return RawTranslation(*api.translate(self._world, vcpu, ea, size, access, probe))
+        finally:
+            self._trim()
+
+    def _trim(self) -> None:
+        """A full ring keeps what it has and counts what it loses, as the core's does."""
+        ring = self._world.hw.events
+        excess = len(ring) - self.options.events
+        if excess > 0:
+            self._lost += excess
+            del ring[-excess:]
+
+    def _find(self, offset: int, size: int) -> Object | None:
+        """The record in which the bytes lie, if it is a single one."""
+        item = self._objects[max(bisect_right(self._starts, offset) - 1, 0)]
+        return item if item.start <= offset and offset + size <= item.end else None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of the state block."""
+        item = self._find(offset, size)
+        if item is None:
+            return self.state()[offset : offset + size]
+        place = item.codec.places.get((offset - item.start, size))
+        if place is None:
+            return item.codec.encode(item.obj)[offset - item.start :][:size]
+        slot, index = place
+        value = getattr(slot.owner(item.obj), slot.name)
+        return int(value[index] if slot.leaf.count else value).to_bytes(size, "little")
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Change bytes of the state block."""
+        if offset < 0 or offset + len(data) > self.layout.size:
+            raise OSError(22, f"state write at {offset}: outside the block")
+        item = self._find(offset, len(data))
+        place = item.codec.places.get((offset - item.start, len(data))) if item else None
+        if item is None or place is None:
+            self._patch(offset, data)
+            return
+        slot, index = place
+        owner, value = slot.owner(item.obj), int.from_bytes(data, "little")
+        if slot.leaf.count:
+            getattr(owner, slot.name)[index] = value
+        else:
+            setattr(owner, slot.name, value)
+
+    def _patch(self, offset: int, data: bytes) -> None:
+        state = bytearray(self.state())
+        state[offset : offset + len(data)] = data
+        self.load_state(bytes(state))
+
+    def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
+        """Change several places of the state block."""
+        for offset, data in places:
+            self.write(offset, data)
+
+    def state(self) -> bytes:
+        """The state block."""
+        return b"".join(item.codec.encode(item.obj) for item in self._objects)
+
+    def load_state(self, state: bytes) -> None:
+        """Set every object from a state block."""
+        for item in self._objects:
+            item.codec.decode(item.obj, state[item.start : item.end])
+
+    def read_ram(self, address: int, size: int) -> bytes:
+        """RAM."""
+        return bytes(read(self._world.hw.memory, address, size))
+
+    def write_ram(self, address: int, data: bytes) -> None:
+        """Store in RAM."""
+        write(self._world.hw.memory, address, data)
+
+    def dirty_pages(self) -> set[int]:
+        """The pages stored to since the last question."""
+        pages: set[int] = set().union(*(item.dirty for item in self._ram))
+        for item in self._ram:
+            item.dirty.clear()
+        return pages
+
+    def events(self) -> list[Event]:
+        """The events so far."""
+        ring = self._world.hw.events
+        taken = [Event(event.kind, event.detail, tuple(event.arg)) for event in ring]
+        ring.clear()
+        return taken
+
+    def lost_events(self) -> int:
+        """Events that found the ring full."""
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def close(self) -> None:
+        """Let go of lent memory."""
+        self._objects = []
+        for item in self._ram:
+            item.data.release()
+
+
+def _objects(world: Any, layout: Layout) -> list[Object]:
+    """The objects of a world in the order of the state block."""
+    seen: dict[str, int] = {}
+    result = []
+    for _, rec, start in layout.objects:
+        number = seen[rec.kind] = seen.get(rec.kind, -1) + 1
+        room = world.hw if rec.kind in _HARDWARE else world
+        obj = getattr(room, rec.kind)[number]
+        result.append(Object(start, start + rec.size, codec(rec.kind), obj))
+    return result

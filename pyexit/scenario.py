@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Scenarios: a machine, its state, and steps with what is expected of them (design.md 7, docs/scenario.md).
+
+`Scenario` is the data, `read` and `write` its two files (io/scn_json.py and io/scn.py), `replay`
+runs one on a backend and lists what differs, `recorded` fills in what a backend answers.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyexit.errors import ScenarioError, nearest
+
+if TYPE_CHECKING:
+    from pyexit.machine import Machine
+
+FORMAT = 1
+VERBS = {"translate": 5}  # verbs besides call, with the number of their arguments
+
+Words = dict[int, int]  # real address -> 32-bit big-endian word
+Values = dict[str, int]  # field name -> value
+
+
+@dataclass(slots=True)
+class Expect:
+    """What a step should come to; None where nothing is expected.
+
+    A translation's `ret` is its outcome, its `value` ivor, real, real2, page_size, perms, attributes.
+    `out` holds every field that changes; `error` is the name of an errno and stands alone with `out`.
+    """
+
+    ret: int | None = None
+    value: tuple[int, ...] | None = None
+    error: str | None = None
+    out: Values | None = None
+    events: tuple[str, ...] | None = None
+
+
+@dataclass(slots=True)
+class Step:
+    """One step: RAM words are stored, fields are set, then the call or the verb is made."""
+
+    call: str | None = None
+    verb: str | None = None
+    args: tuple[int, ...] = ()
+    ram: Words = field(default_factory=dict)
+    set: Values = field(default_factory=dict)
+    expect: Expect | None = None
+
+
+@dataclass(slots=True)
+class Scenario:
+    """A machine (the arguments of Machine()), its initial state, RAM words, and steps.
+
+    `state` holds the fields that are not 0; None is the state of reset.
+    """
+
+    model: str
+    params: str | dict[str, Any] = "core"
+    fetch: str = "merged"
+    quirks: tuple[str, ...] = ()
+    cores: int = 1
+    vms: int = 1
+    vcpus: int = 1
+    vcpu_thread: tuple[int, ...] | None = None
+    vcpu_vm: tuple[int, ...] | None = None
+    ram: tuple[tuple[int, int], ...] = ()
+    state: Values | None = None
+    mem: Words = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+
+    def save(self, path: str | Path) -> None:
+        """Write the scenario to `path`, whose name ends in .scn.jsonl or .scn."""
+        write(self, path)
+
+    def machine(self, backend: str | None = None) -> Machine:
+        """The machine in its initial state."""
+        from pyexit.machine import Machine
+
+        made = Machine(
+            self.model,
+            params=self.params,
+            fetch=self.fetch,
+            backend=backend,
+            cores=self.cores,
+            vms=self.vms,
+            vcpus=self.vcpus,
+            vcpu_thread=self.vcpu_thread,
+            vcpu_vm=self.vcpu_vm,
+            ram=self.ram,
+        )
+        for address, data in runs(self.mem):
+            made.write_ram(address, data)
+        if self.state is not None:
+            made.load_values(self.state)
+        return made
+
+
+class Mismatch(NamedTuple):
+    """A step that did not come to what was expected; `part` is ret, value[i], error, events[i] or a field."""
+
+    step: int
+    part: str
+    expected: object
+    got: object
+
+
+def runs(words: Words) -> Iterator[tuple[int, bytes]]:
+    """Words that follow each other, together."""
+    start, data = 0, bytearray()
+    for address, word in sorted(words.items()):
+        if data and address != start + len(data):
+            yield start, bytes(data)
+            data.clear()
+        if not data:
+            start = address
+        data += word.to_bytes(4, "big")
+    if data:
+        yield start, bytes(data)
+
+
+# Replay
+
+
+def replay(scenario: Scenario, backend: str | None = None) -> list[Mismatch]:
+    """Run the steps on `backend` and list what differs from their expectations."""
+    found: list[Mismatch] = []
+    with scenario.machine(backend) as machine:
+        for number, step in enumerate(scenario.steps):
+            got = perform(machine, step)
+            if step.expect is not None:
+                found += [Mismatch(number, *part) for part in compare(step.expect, got)]
+    return found
+
+
+def recorded(scenario: Scenario, backend: str | None = None) -> Scenario:
+    """The scenario with what `backend` answers as the expectation of every step that had none."""
+    steps = []
+    with scenario.machine(backend) as machine:
+        for step in scenario.steps:
+            got = perform(machine, step)
+            steps.append(step if step.expect is not None else replace(step, expect=got))
+    return replace(scenario, steps=steps)
+
+
+def perform(machine: Machine, step: Step) -> Expect:
+    """Make one step; everything that it came to."""
+    for address, word in step.ram.items():
+        machine.store_word(address, word)
+    machine.set(step.set)
+    before = machine.snapshot()
+    machine.events()
+    got = Expect()
+    try:
+        if step.call is not None:
+            got.ret, got.value = machine.call(step.call, *step.args)
+        elif step.verb is not None:
+            vcpu, ea, size, access, probe = step.args
+            got.ret, *value = machine.translate(ea, size, access, vcpu, bool(probe))
+            got.ret, got.value = int(got.ret), tuple(value)
+    except OSError as error:
+        got.error = errno_name(error)
+    got.out = {change.field: change.b for change in before.diff(machine.snapshot())}
+    got.events = tuple(map(str, machine.events()))
+    return got
+
+
+def errno_name(error: OSError) -> str:
+    """ENOENT and the like; the number where it has no name."""
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
+
+
+def compare(expect: Expect, got: Expect) -> Iterator[tuple[str, object, object]]:
+    """The parts in which an answer is not what was expected: part, expected, got."""
+    for part in ("error", "ret"):
+        wanted, found = getattr(expect, part), getattr(got, part)
+        if found != wanted and (part == "error" or wanted is not None):
+            yield part, wanted, found
+    if expect.value is not None:
+        yield from compare_sequence("value", expect.value, got.value or ())
+    if expect.out is not None:
+        yield from _compare_out(expect.out, got.out or {})
+    if expect.events is not None:
+        yield from compare_sequence("events", expect.events, got.events or ())
+
+
+def compare_sequence(
+    part: str, expected: tuple[object, ...], got: tuple[object, ...]
+) -> Iterator[tuple[str, object, object]]:
+    """The first element in which two sequences differ."""
+    for index in range(max(len(expected), len(got))):
+        left = expected[index] if index < len(expected) else None
+        right = got[index] if index < len(got) else None
+        if left != right:
+            yield f"{part}[{index}]", left, right
+            return
+
+
+def _compare_out(expected: Values, got: Values) -> Iterator[tuple[str, object, object]]:
+    for name in dict.fromkeys([*expected, *got]):
+        if expected.get(name) != got.get(name):
+            yield name, expected.get(name, "unchanged"), got.get(name, "unchanged")
+
+
+# Files
+
+
+def read(path: str | Path) -> Scenario:
+    """The scenario of a .scn.jsonl or .scn file; ScenarioError says what is wrong with it, and where."""
+    from pyexit.io import scn, scn_json
+
+    data = Path(path).read_bytes()
+    try:
+        if data.startswith(scn.MAGIC):
+            return check(scn.unpack(data))
+        return check(scn_json.unpack(data))
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from None
+
+
+def write(scenario: Scenario, path: str | Path) -> None:
+    """Write to `path`, whose name ends in .scn.jsonl (JSON lines) or .scn (compact)."""
+    from pyexit.io import scn, scn_json
+
+    name = str(path)
+    if name.endswith(".scn.jsonl"):
+        Path(path).write_bytes(scn_json.pack(check(scenario)))
+    elif name.endswith(".scn"):
+        Path(path).write_bytes(scn.pack(check(scenario)))
+    else:
+        raise ValueError(f"{name}: a scenario's file name ends in .scn.jsonl or .scn")
+
+
+def check(scenario: Scenario) -> Scenario:
+    """The scenario, if its parts go together."""
+    if scenario.quirks:
+        raise ScenarioError(f"unknown quirk {scenario.quirks[0]!r}: none can be turned off yet")
+    for number, step in enumerate(scenario.steps):
+        if step.call is not None and step.verb is not None:
+            raise ScenarioError(f"step {number}: a step has a call or a verb, not both")
+        if step.verb is not None and step.verb not in VERBS:
+            raise ScenarioError(f"step {number}: unknown verb {step.verb!r}{nearest(step.verb, VERBS)}")
+        if step.verb is not None and len(step.args) != VERBS[step.verb]:
+            raise ScenarioError(f"step {number}: {step.verb} takes {VERBS[step.verb]} arguments")
+        if step.args and step.call is None and step.verb is None:
+            raise ScenarioError(f"step {number}: arguments without a call or a verb")
+    return scenario
