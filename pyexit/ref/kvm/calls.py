@@ -12,6 +12,8 @@ from pyexit.ref.kvm.debug import (
     kvmppc_handle_debug,
 )
 from pyexit.ref.kvm.entry import (
+    kvm_arch_vcpu_load,
+    kvm_arch_vcpu_put,
     kvm_arch_vcpu_runnable,
     kvmppc_core_check_requests,
     kvmppc_core_prepare_to_enter,
@@ -23,7 +25,7 @@ from pyexit.ref.kvm.entry import (
 )
 from pyexit.ref.kvm.exit import kvmppc_handle_exit
 from pyexit.ref.kvm.hcall import kvmppc_kvm_pv
-from pyexit.ref.kvm.host_services import RETURNED, Stop, host_of
+from pyexit.ref.kvm.host_services import RETURNED, Stop
 from pyexit.ref.kvm.irqprio import (
     kvmppc_booke_irqprio_deliver,
     kvmppc_booke_queue_irqprio,
@@ -45,6 +47,7 @@ from pyexit.ref.kvm.irqprio import (
     kvmppc_core_queue_vec_unavail,
     kvmppc_set_msr,
 )
+from pyexit.ref.kvm.stlb import kvmppc_core_flush_tlb
 from pyexit.ref.kvm.timer import (
     arm_next_watchdog,
     kvmppc_clr_tsr_bits,
@@ -128,6 +131,9 @@ KVM_CALLS = {
     "kvmppc_set_epcr": _exactly(2, kvmppc_set_epcr),
     "kvmppc_core_vcpu_load": _exactly(1, kvmppc_core_vcpu_load),
     "kvmppc_core_vcpu_put": _exactly(1, kvmppc_core_vcpu_put),
+    "kvm_arch_vcpu_load": KvmCall(1, range(1, 3), kvm_arch_vcpu_load),  # its cpu is the thread
+    "kvm_arch_vcpu_put": _exactly(1, kvm_arch_vcpu_put),
+    "kvmppc_core_flush_tlb": _exactly(1, kvmppc_core_flush_tlb),
     "kvmppc_set_tcr": _exactly(2, kvmppc_set_tcr),
     "kvmppc_set_tsr": _exactly(2, kvmppc_set_tsr),
     "kvmppc_set_tsr_bits": _exactly(2, kvmppc_set_tsr_bits),
@@ -152,7 +158,7 @@ KVM_CALLS = {
 
 def kvm_call(world: World, entry: KvmCall, vcpu: int, *args: int) -> CallResult:
     """Call a function; a BUG or hang ends it with the state as it was at that moment."""
-    host_of(world, vcpu).halts = 0
+    world.halts = 0
     try:
         ret = entry.function(world, vcpu, *args[: entry.arguments - 1])
     except Stop as stop:

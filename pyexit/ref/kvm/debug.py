@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from errno import EINVAL
 from typing import NamedTuple
 
 from pyexit.ref.hw.core import ulong
 from pyexit.ref.hw.regs import MSR_DE, MSR_PMM, MSR_UCLE, MSRP_DEP, MSRP_PMMP, MSRP_UCLEP
 from pyexit.ref.kvm.entry import RESUME_GUEST, RESUME_HOST, ioctl_vcpu_load, ioctl_vcpu_put
-from pyexit.ref.kvm.host_services import SITE_PROTECT_MSR, Bug
+from pyexit.ref.kvm.host_services import KVM_EINVAL, SITE_PROTECT_MSR, Bug
 from pyexit.ref.kvm.irqprio import kvmppc_core_queue_debug, kvmppc_core_queue_program
 from pyexit.ref.kvm.kvm_run import set_debug
 from pyexit.ref.kvm.vcpu import Arch, World
@@ -155,7 +154,7 @@ def _set_breakpoints(world: World, vcpu: int, breakpoints: Sequence[int]) -> int
             continue
         free = iacs if kind & KVMPPC_DEBUG_BREAKPOINT else dacs
         if kind & ~_TYPES or not free:
-            return -EINVAL
+            return -KVM_EINVAL
         _set_comparator(arch, free.pop(0), ulong(world.hw.params, address), kind)
     return 0
 

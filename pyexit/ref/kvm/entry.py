@@ -7,7 +7,6 @@ Covers booke.c, powerpc.c, e500mc.c.
 from __future__ import annotations
 
 from dataclasses import replace
-from errno import EINTR, EINVAL
 
 from pyexit.ref.hw.core import ppc_mfspr, ppc_mtspr
 from pyexit.ref.hw.regs import (
@@ -40,6 +39,8 @@ from pyexit.ref.hw.regs import (
 )
 from pyexit.ref.kvm.host import DebugReg
 from pyexit.ref.kvm.host_services import (
+    KVM_EINTR,
+    KVM_EINVAL,
     SITE_NO_PROGRESS,
     Hang,
     cond_resched,
@@ -187,7 +188,7 @@ def _try_to_enter(world: World, vcpu: int) -> int | None:
     if host.signal_pending:
         kvmppc_account_exit(world, vcpu, SIGNAL_EXITS)
         world.run[vcpu].exit_reason = KVM_EXIT_INTR
-        return -EINTR
+        return -KVM_EINTR
     state.mode = IN_GUEST_MODE
     if kvm_requests(world, vcpu):
         return _serve_requests(world, vcpu)
@@ -214,7 +215,7 @@ def kvmppc_vcpu_run(world: World, vcpu: int) -> int:
     """KVM_RUN, inside: what the guest's last exit came to."""
     if not world.vcpu[vcpu].arch.sane:
         world.run[vcpu].exit_reason = KVM_EXIT_INTERNAL_ERROR
-        return -EINVAL
+        return -KVM_EINVAL
     ret = kvmppc_prepare_to_enter(world, vcpu)
     if ret > 0:
         ret = _run_guest(world, vcpu)

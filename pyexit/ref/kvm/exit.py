@@ -60,7 +60,7 @@ from pyexit.ref.kvm.host_services import (
     SITE_EXIT_NR,
     SITE_INST_LOAD,
     UNBUILT_EMULATION,
-    UNBUILT_SHADOW_MAP,
+    UNBUILT_GUEST_PAGE,
     Bug,
     Unbuilt,
     has_altivec,
@@ -310,7 +310,7 @@ def _dtlb_miss(world: World, vcpu: int) -> int:
     """3.5: exit 13. The guest's own miss, if its TLB has no entry."""
     arch = world.vcpu[vcpu].arch
     if kvmppc_mmu_dtlb_index(world, vcpu, arch.fault_dear) != NO_INDEX:
-        raise Unbuilt(UNBUILT_SHADOW_MAP)
+        raise Unbuilt(UNBUILT_GUEST_PAGE)
     kvmppc_core_queue_dtlb_miss(world, vcpu, arch.fault_dear, arch.fault_esr)
     kvmppc_mmu_dtlb_miss(world, vcpu)
     return _account(world, vcpu, DTLB_REAL_MISS_EXITS)
@@ -319,7 +319,7 @@ def _dtlb_miss(world: World, vcpu: int) -> int:
 def _itlb_miss(world: World, vcpu: int) -> int:
     """3.6: exit 14. Neither ESR nor DEAR is written."""
     if kvmppc_mmu_itlb_index(world, vcpu, world.vcpu[vcpu].arch.regs.nip) != NO_INDEX:
-        raise Unbuilt(UNBUILT_SHADOW_MAP)
+        raise Unbuilt(UNBUILT_GUEST_PAGE)
     kvmppc_core_queue_itlb_miss(world, vcpu)
     kvmppc_mmu_itlb_miss(world, vcpu)
     return _account(world, vcpu, ITLB_REAL_MISS_EXITS)

@@ -45,8 +45,14 @@ SITE_HALT_LIMIT = 6  # kvm_vcpu_halt: more than host.halt_limit of them in one c
 
 # What is missing
 UNBUILT_EMULATION = 1  # emulation_exit (exit 5)
-UNBUILT_SHADOW_MAP = 2  # the guest TLB has the page: kvmppc_mmu_map or MMIO (mmu-kvm 7)
-UNBUILT_MMIO = 3  # kvmppc_emulate_mmio (exit 3.5)
+UNBUILT_GUEST_PAGE = 2  # the guest TLB has the page: kvmppc_mmu_map (mmu-kvm 7) or MMIO
+
+# Errors that the kernel's functions return (exit 1.3)
+KVM_EINTR = 4
+KVM_EINVAL = 22
+
+#: More sleeps than this in one call never end, whatever host.halt_limit says.
+KVM_HALT_LIMIT_MOST = 1000
 
 #: hrtimer_start's mode: the time is relative to now.
 HRTIMER_MODE_REL = 1
@@ -130,8 +136,8 @@ def kvm_vcpu_halt(world: World, vcpu: int) -> None:
     """Sleep until something wakes the vcpu: what host.wake_* say; too many sleeps in one call are a hang."""
     host, state = host_of(world, vcpu), world.vcpu[vcpu]
     log(world.hw, EVENT_HALT, 0, host.irq_enabled)
-    host.halts += 1
-    if host.halts > host.halt_limit:
+    world.halts += 1
+    if world.halts > min(host.halt_limit, KVM_HALT_LIMIT_MOST):
         raise Hang(SITE_HALT_LIMIT)
     if host.wake_signal:
         host.signal_pending = 1

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from errno import EINVAL
-
+from pyexit.ref.kvm.host_services import KVM_EINVAL
 from pyexit.ref.kvm.trace import MSG_TIMING_QUAD_WRAP, MSG_TIMING_SUM_WRAP, printk
 from pyexit.ref.kvm.vcpu import KVM_TIMING_UNSET, World
 
@@ -157,6 +156,6 @@ def kvmppc_exit_timing_show(world: World, vcpu: int) -> str:
 def kvmppc_exit_timing_write(world: World, vcpu: int, data: bytes) -> int:
     """T8: writing "c" resets; Q30: with a count of 0 the kernel still reads a byte of the buffer."""
     if data != b"c":
-        return -EINVAL
+        return -KVM_EINVAL
     kvmppc_init_timing_stats(world, vcpu)
     return len(data)
