@@ -227,6 +227,7 @@ enum {
 /* ESR (exit 1.6) */
 #define ESR_PIL 0x08000000u
 #define ESR_PPR 0x04000000u
+#define ESR_PTR 0x02000000u
 #define ESR_DLK 0x00200000u
 #define ESR_ILK 0x00100000u
 #define ESR_ST 0x00800000u

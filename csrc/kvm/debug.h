@@ -32,7 +32,6 @@
 #define DBSR_DAC2W 0x00010000u
 
 /* ESR of a trap that the guest does not enable (exit 1.6) */
-#define ESR_PTR 0x02000000u
 
 /* DBCR0 (exit 1.7) */
 #define DBCR0_IDM 0x40000000u

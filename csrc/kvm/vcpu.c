@@ -15,6 +15,7 @@ static void reset_host(struct pyexit_host *host, uint32_t thread, uint32_t threa
 	host->threads_per_core = threads_per_core;
 	host->halt_limit = 4;
 	host->wake_signal = 1;
+	host->real_vcpu_load = 1;	/* an ioctl loads and puts the vcpu */
 	host->pte_wimge = MAS2_M;
 	host->tb_freq = 40000000;
 	host->tb_ticks_per_jiffy = 160000;
