@@ -19,10 +19,10 @@ from pyexit.backends._core import ffi
 from pyexit.errors import FieldError, nearest
 
 #: Record kinds in the order of enum pyexit_record.
-RECORDS = ("htlb0", "htlb1", "core", "spr", "thread", "host", "kvm", "vcpu", "run", "e500")
+RECORDS = ("htlb0", "htlb1", "core", "spr", "thread", "host", "kvm", "vcpu", "run", "e500", "lrat")
 
 #: Names that vectors have for a field that lives elsewhere; understood on input.
-ALIASES = {"host.tlb0_nv": "core.tlb0_nv"}
+ALIASES = {"host.tlb0_nv": "core.tlb0_nv", "host.tb": "core.tb"}
 
 #: The arms of kvm_run's union through which its bytes are listed; the other arms are names on input only.
 UNION = frozenset({"hw", "debug", "mmio", "epr", "osi", "padding"})
@@ -88,7 +88,7 @@ class Shape(NamedTuple):
     def counts(self) -> tuple[int, ...]:
         """The number of records of each kind, in the order of RECORDS."""
         core, thread, vm, vcpu = self
-        return (core, core, core, thread, thread, thread, vm, vcpu, vcpu, vcpu)
+        return (core, core, core, thread, thread, thread, vm, vcpu, vcpu, vcpu, core)
 
 
 class Field(NamedTuple):

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar, cast
 
+from pyexit.actions import Action
 from pyexit.backends.base import (
     PAGE_SIZE,
     Backend,
     Options,
+    RawEnd,
     RawTranslation,
     Result,
     create,
@@ -76,6 +78,36 @@ class Lockstep:
         return self._both(
             lambda backend: backend.translate(vcpu, ea, size, access, probe), _translation_parts
         )
+
+    def guest_op(self, vcpu: int, instruction: int) -> RawEnd:
+        """Execute on both."""
+        self._steps.append(Step(verb="guest_op", args=(vcpu, instruction)))
+        return self._both(lambda backend: backend.guest_op(vcpu, instruction), _end_parts)
+
+    def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
+        """Take on both."""
+        self._steps.append(Step(verb="interrupt", args=(vcpu, ivor, esr, dear)))
+        return self._both(lambda backend: backend.interrupt(vcpu, ivor, esr, dear), _end_parts)
+
+    def pin(self, thread: int, pin: int, level: int) -> None:
+        """Raise or lower on both."""
+        self._steps.append(Step(verb="pin", args=(thread, pin, level)))
+        self._both(lambda backend: backend.pin(thread, pin, level), _no_parts)
+
+    def pending(self, vcpu: int) -> RawEnd:
+        """Take on both."""
+        self._steps.append(Step(verb="pending", args=(vcpu,)))
+        return self._both(lambda backend: backend.pending(vcpu), _end_parts)
+
+    def advance(self, ticks: int) -> None:
+        """Let time pass on both."""
+        self._steps.append(Step(verb="advance", args=(ticks,)))
+        self._both(lambda backend: backend.advance(ticks), _no_parts)
+
+    def interleave(self, actions: Sequence[Action]) -> None:
+        """Set on both."""
+        self._steps.append(Step(verb="interleave", actions=tuple(actions)))
+        self._both(lambda backend: backend.interleave(actions), _no_parts)
 
     def read(self, offset: int, size: int) -> bytes:
         """State of the first; they are equal."""
@@ -227,7 +259,12 @@ def _no_parts(result: None) -> dict[str, Any]:
 
 
 def _result_parts(result: Result) -> dict[str, Any]:
-    return {"ret": result.ret, **{f"value[{n}]": value for n, value in enumerate(result.value)}}
+    values = {f"value[{n}]": value for n, value in enumerate(result.value)}
+    return {"outcome": result.outcome, "site": result.site, "ret": result.ret, **values}
+
+
+def _end_parts(result: RawEnd) -> dict[str, Any]:
+    return result._asdict()
 
 
 def _translation_parts(result: RawTranslation) -> dict[str, Any]:

@@ -9,33 +9,45 @@ an argument that is not valid, FieldError for an unknown field name, OSError wit
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
+from pyexit import actions as interleaving
 from pyexit import scenario as scenarios
+from pyexit.actions import Action
 from pyexit.backends import base
-from pyexit.backends.base import Backend, Options, Params, Result
+from pyexit.backends._core import lib
+from pyexit.backends.base import Backend, Options, Params, RawEnd, Result
 from pyexit.errors import nearest
 from pyexit.io.events import Event
 from pyexit.layout import Difference, Shape, constants, encode, layout_of, record
 from pyexit.options import bounded, choose, make_options
 from pyexit.tlbentry import TlbEntry
 
+if TYPE_CHECKING:
+    from pyexit.explore import Finding
+
 #: The public methods of Machine. Tests run each of them once per backend.
 PUBLIC = (
+    "advance",
     "call",
     "close",
     "counters",
     "diff",
+    "entry_fetch",
     "events",
+    "explore",
     "fields",
     "get_last_inst",
+    "guest_op",
+    "interleave",
+    "interrupt",
     "load",
     "load_last_inst",
     "load_values",
@@ -43,6 +55,8 @@ PUBLIC = (
     "lost_events",
     "mfspr",
     "mtspr",
+    "pending",
+    "pin",
     "read_ram",
     "restore",
     "save",
@@ -65,6 +79,9 @@ PUBLIC = (
 
 ACCESSES = constants("access", "PYEXIT_")
 OPS = constants("op", "PYEXIT_OP_")
+PINS = constants("pin", "PYEXIT_PIN_")
+#: Added to the number of a data access that goes through EPLC or EPSC.
+EXTERNAL: int = lib.PYEXIT_EXTERNAL
 
 _U32, _U64 = (1 << 32) - 1, (1 << 64) - 1
 _CHUNK = 1 << 16
@@ -97,6 +114,16 @@ class Translation(NamedTuple):
     page_size: int
     perms: int
     attributes: int
+
+
+class End(NamedTuple):
+    """The answer of guest_op(), interrupt(), pending() and entry_fetch() (struct pyexit_end).
+
+    `ivor` is the interrupt number if not DONE; with EXIT it is the exit number.
+    """
+
+    outcome: Outcome
+    ivor: int
 
 
 class Fetch(NamedTuple):
@@ -157,7 +184,8 @@ class Machine:
     `model`: e500mc, e5500 or e6500.
     `params`: a parameter set of mmu-hardware 0.4 ("core", "recorded"), or a dict of fields of struct
     pyexit_params over the core set; "set" in the dict names another set.
-    `fetch`: how the guest's last instruction is fetched (design.md 6): merged, seed-v4.
+    `fetch`: how the guest's last instruction is fetched (design.md 6): merged, seed-v4, review, lwepx,
+    lwepx-do-kvm, lwepx-hijack.
     `backend`: native, ref, lockstep, lockstep:A,B; by default what PYEXIT_BACKEND says, else native.
     `cores` 1 to 64, `vms` 1 to 64, `vcpus` 1 to 4096 of all VMs together. `vcpu_thread` and `vcpu_vm` give
     the hardware thread and the VM of each vcpu; by default vcpu modulo their number.
@@ -190,6 +218,7 @@ class Machine:
         self._options = make_options(model, params, fetch, counts, wires, ram, {"pvr": pvr, "svr": svr})
         self._core: Backend = base.create(self.backend, self._options)
         self._layout = self._core.layout
+        self._interleaved = False
 
     # What the machine is
 
@@ -260,7 +289,8 @@ class Machine:
         return self._layout.names()
 
     def load_values(self, values: Mapping[str, int]) -> None:
-        """Replace the whole state: the named fields, and 0 everywhere else."""
+        """Replace the whole state: the named fields, and 0 everywhere else; forget what interleave() set."""
+        self._forget_actions()
         self._core.load_state(self._layout.pack(values))
 
     def snapshot(self) -> Snapshot:
@@ -268,12 +298,18 @@ class Machine:
         return Snapshot(self.shape, self._core.state())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot of a machine of the same shape."""
+        """Go back to a snapshot of a machine of the same shape; forget what interleave() set."""
         if not isinstance(snapshot, Snapshot):
             raise TypeError(f"restore() takes a Snapshot, not {type(snapshot).__name__}")
         if snapshot.shape != self.shape:
             raise ValueError(f"the snapshot is of a machine with {snapshot.shape}, this one has {self.shape}")
+        self._forget_actions()
         self._core.load_state(snapshot.data)
+
+    def _forget_actions(self) -> None:
+        """A state holds no actions that are yet to come."""
+        if self._interleaved:
+            self.interleave(())
 
     def diff(self, other: Snapshot | Machine) -> list[Difference]:
         """The fields in which this machine (a) and another one or a snapshot (b) differ."""
@@ -326,13 +362,20 @@ class Machine:
         return self.call("ppc_tlbivax", thread, ea)
 
     def translate(
-        self, ea: int, size: int = 4, access: str | int = "load", vcpu: int = 0, probe: bool = False
+        self,
+        ea: int,
+        size: int = 4,
+        access: str | int = "load",
+        vcpu: int = 0,
+        probe: bool = False,
+        external: bool = False,
     ) -> Translation:
         """Effective to real for the code that runs on the hardware thread of `vcpu` (mmu-hardware 5, 11, 12).
 
         The state is what thread.msr, PID and LPID of that thread say. `size` is 1 to 4096 bytes; `access` is
         fetch, load, store, cache_load, touch_load or touch_store. An access that fails takes its interrupt
-        whole; with `probe` nothing changes and the answer is the same.
+        whole; with `probe` nothing changes and the answer is the same. `external` makes a data access one of
+        the external-PID kind, in the context of EPLC or EPSC (mmu-hardware 9).
         """
         number = (
             choose("access", access, ACCESSES)
@@ -342,8 +385,70 @@ class Machine:
         bounded("ea", ea, 0, _U64)
         bounded("size", size, 0, _U32)
         bounded("vcpu", vcpu, 0, _U32)
+        number |= EXTERNAL if external else 0
         outcome, *rest = self._core.translate(vcpu, ea, size, number, bool(probe))
         return Translation(Outcome(outcome), *rest)
+
+    def guest_op(self, instruction: int, vcpu: int = 0) -> End:
+        """Execute a privileged instruction of the code on the thread of `vcpu` (mmu-hardware 6.5).
+
+        It is at thread.pc, its registers are thread.gpr. DONE: executed, pc advanced; else the interrupt that
+        it caused was taken. OSError ENOSYS for an instruction that is not privileged: the engine's business.
+        """
+        bounded("instruction", instruction, 0, _U32)
+        return _end(self._core.guest_op(bounded("vcpu", vcpu, 0, _U32), instruction))
+
+    def interrupt(self, ivor: int, esr: int = 0, dear: int = 0, vcpu: int = 0) -> End:
+        """Take an interrupt that the engine found at thread.pc (mmu-hardware 12).
+
+        `ivor`: 5 alignment, 6 program, 7 FP unavailable, 8 system call, 9 AP unavailable, 15 debug, 32 vector
+        unavailable, 33 vector assist, 40 hypervisor system call; OSError EINVAL for others.
+        """
+        bounded("ivor", ivor, 0, _U32)
+        bounded("esr", esr, 0, _U32)
+        bounded("dear", dear, 0, _U64)
+        return _end(self._core.interrupt(bounded("vcpu", vcpu, 0, _U32), ivor, esr, dear))
+
+    def pin(self, thread: int, pin: str | int, level: int | bool) -> None:
+        """Raise or lower an asynchronous cause of a hardware thread: a name of PINS, or its number."""
+        number = choose("pin", pin, PINS) if isinstance(pin, str) else bounded("pin", pin, 0, _U32)
+        self._core.pin(bounded("thread", thread, 0, _U32), number, bounded("level", int(level), 0, _U32))
+
+    def pending(self, vcpu: int = 0) -> End:
+        """Take the asynchronous interrupt that is due and enabled for the guest on the thread of `vcpu`."""
+        return _end(self._core.pending(bounded("vcpu", vcpu, 0, _U32)))
+
+    def advance(self, ticks: int) -> None:
+        """Let `ticks` of the timebase pass; the timers that are due fire. Time moves nowhere else."""
+        self._core.advance(bounded("ticks", ticks, 0, _U64))
+
+    def interleave(self, actions: Sequence[Action] = ()) -> None:
+        """Set what other threads do in the next fetches, in place of what was set before (design.md 6).
+
+        Each action happens once, when its point is first passed, in the order given.
+        """
+        checked = interleaving.check(actions, self.functions)
+        self._core.interleave(checked)
+        self._interleaved = bool(checked)
+
+    def explore(
+        self,
+        run: scenarios.Scenario | Callable[[Machine], Any],
+        actions: Sequence[tuple[Any, ...]],
+        points: Sequence[str] = tuple(interleaving.POINTS),
+    ) -> list[Finding]:
+        """Run every placement of `actions` at `points`, and tell the distinct outcomes (explore.py)."""
+        from pyexit.explore import explore
+
+        return explore(self, run, actions, points)
+
+    def entry_fetch(self, vcpu: int = 0) -> End:
+        """The fetch's part in the entry path (exit.md 11.3 E6, 11.6-11.8).
+
+        DONE: arch.last_inst holds the word, or ffffffff; else the host exception that the load took.
+        """
+        result = self.call("kvmppc_entry_fetch", vcpu)
+        return End(Outcome(result.ret), result.value[0] if result.ret else 0)
 
     def load_last_inst(self, vcpu: int = 0, type: int = 0) -> Fetch:
         """kvmppc_load_last_inst (mmu-kvm 15.2): read the word at the guest's pc through the host TLB.
@@ -467,6 +572,10 @@ class Machine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _end(answer: RawEnd) -> End:
+    return End(Outcome(answer.outcome), answer.ivor)
 
 
 class _Closed:

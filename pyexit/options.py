@@ -36,6 +36,7 @@ CHOICES: dict[str, Sequence[int]] = {
     "hit_hes": (0, 1),
     "tsize_low": (0, 1),
     "tsize_check": (0, 1),
+    "altivec": (0, 1),
 }
 
 

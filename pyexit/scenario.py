@@ -8,18 +8,30 @@ runs one on a backend and lists what differs, `recorded` fills in what a backend
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pyexit.actions import Action
+from pyexit.actions import check as check_actions
 from pyexit.errors import ScenarioError, nearest
+from pyexit.io.events import stop_text
 
 if TYPE_CHECKING:
     from pyexit.machine import Machine
 
 FORMAT = 1
-VERBS = {"translate": 5}  # verbs besides call, with the number of their arguments
+#: Verbs besides call, with the number of their arguments (docs/scenario.md).
+VERBS = {
+    "translate": 5,  # vcpu ea size access probe
+    "guest_op": 2,  # vcpu instruction
+    "interrupt": 4,  # vcpu ivor esr dear
+    "pin": 3,  # thread pin level
+    "pending": 1,  # vcpu
+    "advance": 1,  # ticks
+    "interleave": 0,  # and the step's actions
+}
 
 Words = dict[int, int]  # real address -> 32-bit big-endian word
 Values = dict[str, int]  # field name -> value
@@ -29,8 +41,10 @@ Values = dict[str, int]  # field name -> value
 class Expect:
     """What a step should come to; None where nothing is expected.
 
-    A translation's `ret` is its outcome, its `value` ivor, real, real2, page_size, perms, attributes.
-    `out` holds every field that changes; `error` is the name of an errno and stands alone with `out`.
+    A translation's `ret` is its outcome, its `value` ivor, real, real2, page_size, perms, attributes; the
+    `ret` of guest_op, interrupt and pending is the outcome, their `value` the ivor. `out` holds every field
+    that changes. `error` is the name of an errno, `stop` the text of a BUG or hang (io/events.py): a step
+    that ended so has neither `ret` nor `value`.
     """
 
     ret: int | None = None
@@ -38,6 +52,7 @@ class Expect:
     error: str | None = None
     out: Values | None = None
     events: tuple[str, ...] | None = None
+    stop: str | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +65,7 @@ class Step:
     ram: Words = field(default_factory=dict)
     set: Values = field(default_factory=dict)
     expect: Expect | None = None
+    actions: tuple[Action, ...] = ()  # of the verb interleave
 
 
 @dataclass(slots=True)
@@ -101,7 +117,10 @@ class Scenario:
 
 
 class Mismatch(NamedTuple):
-    """A step that did not come to what was expected; `part` is ret, value[i], error, events[i] or a field."""
+    """A step that did not come to what was expected.
+
+    `part` is ret, value[i], error, stop, events[i] or a field.
+    """
 
     step: int
     part: str
@@ -157,16 +176,65 @@ def perform(machine: Machine, step: Step) -> Expect:
     got = Expect()
     try:
         if step.call is not None:
-            got.ret, got.value = machine.call(step.call, *step.args)
-        elif step.verb is not None:
-            vcpu, ea, size, access, probe = step.args
-            got.ret, *value = machine.translate(ea, size, access, vcpu, bool(probe))
-            got.ret, got.value = int(got.ret), tuple(value)
+            _call(machine, step.call, step.args, got)
+        elif step.verb is not None and (answer := PERFORM[step.verb](machine, step)) is not None:
+            got.ret, got.value = int(answer[0]), answer[1:]
     except OSError as error:
         got.error = errno_name(error)
     got.out = {change.field: change.b for change in before.diff(machine.snapshot())}
     got.events = tuple(map(str, machine.events()))
     return got
+
+
+def _call(machine: Machine, name: str, args: tuple[int, ...], got: Expect) -> None:
+    result = machine.call(name, *args)
+    if result.outcome:
+        got.stop = stop_text(result.outcome, result.site)
+    else:
+        got.ret, got.value = result.ret, result.value
+
+
+def _translate(machine: Machine, step: Step) -> tuple[int, ...]:
+    vcpu, ea, size, access, probe = step.args
+    return tuple(machine.translate(ea, size, access, vcpu, bool(probe)))
+
+
+def _guest_op(machine: Machine, step: Step) -> tuple[int, ...]:
+    vcpu, instruction = step.args
+    return tuple(machine.guest_op(instruction, vcpu))
+
+
+def _interrupt(machine: Machine, step: Step) -> tuple[int, ...]:
+    vcpu, ivor, esr, dear = step.args
+    return tuple(machine.interrupt(ivor, esr, dear, vcpu))
+
+
+def _pin(machine: Machine, step: Step) -> None:
+    machine.pin(*step.args)
+
+
+def _pending(machine: Machine, step: Step) -> tuple[int, ...]:
+    return tuple(machine.pending(*step.args))
+
+
+def _advance(machine: Machine, step: Step) -> None:
+    machine.advance(*step.args)
+
+
+def _interleave(machine: Machine, step: Step) -> None:
+    machine.interleave(step.actions)
+
+
+#: How each verb is made; the answer's first number is the outcome.
+PERFORM: dict[str, Callable[[Machine, Step], tuple[int, ...] | None]] = {
+    "translate": _translate,
+    "guest_op": _guest_op,
+    "interrupt": _interrupt,
+    "pin": _pin,
+    "pending": _pending,
+    "advance": _advance,
+    "interleave": _interleave,
+}
 
 
 def errno_name(error: OSError) -> str:
@@ -176,9 +244,9 @@ def errno_name(error: OSError) -> str:
 
 def compare(expect: Expect, got: Expect) -> Iterator[tuple[str, object, object]]:
     """The parts in which an answer is not what was expected: part, expected, got."""
-    for part in ("error", "ret"):
+    for part in ("error", "stop", "ret"):
         wanted, found = getattr(expect, part), getattr(got, part)
-        if found != wanted and (part == "error" or wanted is not None):
+        if found != wanted and (part != "ret" or wanted is not None):
             yield part, wanted, found
     if expect.value is not None:
         yield from compare_sequence("value", expect.value, got.value or ())
@@ -248,4 +316,14 @@ def check(scenario: Scenario) -> Scenario:
             raise ScenarioError(f"step {number}: {step.verb} takes {VERBS[step.verb]} arguments")
         if step.args and step.call is None and step.verb is None:
             raise ScenarioError(f"step {number}: arguments without a call or a verb")
+        _check_step_actions(number, step)
     return scenario
+
+
+def _check_step_actions(number: int, step: Step) -> None:
+    if step.actions and step.verb != "interleave":
+        raise ScenarioError(f"step {number}: actions without the verb interleave")
+    try:
+        check_actions(step.actions)
+    except (TypeError, ValueError) as error:
+        raise ScenarioError(f"step {number}: {error}") from None

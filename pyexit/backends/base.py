@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
+from pyexit.actions import Action
 from pyexit.errors import nearest
 from pyexit.io.events import Event
 from pyexit.layout import Layout, Shape, constants, layout_of
@@ -26,10 +27,23 @@ Params = dict[str, Any]
 
 
 class Result(NamedTuple):
-    """The answer of call(): what the function returned, and further results (pyexit_call in pyexit.h)."""
+    """The answer of call(): what the function returned, and further results (pyexit_call in pyexit.h).
+
+    `outcome` is an enum pyexit_stop: `ret` counts only if it is 0. Otherwise `site` says where the kernel
+    stopped (enum pyexit_site), or what is not built yet (enum pyexit_unbuilt).
+    """
 
     ret: int
     value: tuple[int, int, int, int]
+    outcome: int = 0
+    site: int = 0
+
+
+class RawEnd(NamedTuple):
+    """struct pyexit_end as numbers."""
+
+    outcome: int
+    ivor: int
 
 
 class RawTranslation(NamedTuple):
@@ -102,6 +116,24 @@ class Backend(Protocol):
 
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """Translate; OSError as pyexit_translate says."""
+
+    def guest_op(self, vcpu: int, instruction: int) -> RawEnd:
+        """Execute a privileged instruction; OSError as pyexit_guest_op says."""
+
+    def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
+        """Take an interrupt that the engine found; OSError as pyexit_interrupt says."""
+
+    def pin(self, thread: int, pin: int, level: int) -> None:
+        """Raise or lower an asynchronous cause; OSError as pyexit_pin says."""
+
+    def pending(self, vcpu: int) -> RawEnd:
+        """Take the asynchronous interrupt that is due; OSError as pyexit_pending says."""
+
+    def advance(self, ticks: int) -> None:
+        """Let time pass."""
+
+    def interleave(self, actions: Sequence[Action]) -> None:
+        """Set what happens in the next fetches; OSError as pyexit_interleave says."""
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the state block."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pyexit.actions import Action, raw
 from pyexit.backends._core import ffi, lib
 from pyexit.backends.base import (
     FETCHES,
@@ -15,6 +16,7 @@ from pyexit.backends.base import (
     Options,
     Params,
     RamRange,
+    RawEnd,
     RawTranslation,
     Result,
 )
@@ -73,6 +75,7 @@ class Native:
         self._args = ffi.new("uint64_t[]", _ARGS)
         self._result = ffi.new("struct pyexit_result *")
         self._translation = ffi.new("struct pyexit_translation *")
+        self._end = ffi.new("struct pyexit_end *")
         self._events = ffi.new("struct pyexit_event[]", _EVENTS)
         self._names: dict[str, Any] = {name: ffi.new("char[]", name.encode()) for name in self.call_names()}
 
@@ -131,7 +134,7 @@ class Native:
         if error:
             check(error, f"{name}({', '.join(map(hex, args))})")
         value = result.value
-        return Result(result.ret, (value[0], value[1], value[2], value[3]))
+        return Result(result.ret, (value[0], value[1], value[2], value[3]), result.outcome, result.site)
 
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """pyexit_translate()."""
@@ -142,6 +145,42 @@ class Native:
         return RawTranslation(
             out.outcome, out.ivor, out.real, out.real2, out.page_size, out.perms, out.attributes
         )
+
+    def guest_op(self, vcpu: int, instruction: int) -> RawEnd:
+        """pyexit_guest_op()."""
+        error = lib.pyexit_guest_op(self._machine, vcpu, instruction, self._end)
+        return self._ended(error, f"guest_op(vcpu={vcpu}, instruction={instruction:#010x})")
+
+    def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
+        """pyexit_interrupt()."""
+        error = lib.pyexit_interrupt(self._machine, vcpu, ivor, esr, dear, self._end)
+        return self._ended(error, f"interrupt(vcpu={vcpu}, ivor={ivor})")
+
+    def pin(self, thread: int, pin: int, level: int) -> None:
+        """pyexit_pin()."""
+        check(lib.pyexit_pin(self._machine, thread, pin, level), f"pin(thread={thread}, pin={pin})")
+
+    def pending(self, vcpu: int) -> RawEnd:
+        """pyexit_pending()."""
+        return self._ended(lib.pyexit_pending(self._machine, vcpu, self._end), f"pending(vcpu={vcpu})")
+
+    def advance(self, ticks: int) -> None:
+        """pyexit_advance()."""
+        check(lib.pyexit_advance(self._machine, ticks), f"advance({ticks})")
+
+    def interleave(self, actions: Sequence[Action]) -> None:
+        """pyexit_interleave()."""
+        array = ffi.new("struct pyexit_action[]", len(actions))
+        functions = tuple(self._names)
+        for entry, action in zip(array, actions, strict=True):
+            entry.point, entry.kind, entry.call, args = raw(action, functions)
+            entry.n = len(args)
+            entry.arg[0 : len(args)] = args
+        check(lib.pyexit_interleave(self._machine, array, len(actions)), "interleave")
+
+    def _ended(self, error: int, what: str) -> RawEnd:
+        check(error, what)
+        return RawEnd(self._end.outcome, self._end.ivor)
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of pyexit_state()."""

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from pyexit.backends.base import FETCHES, MODELS, PARAM_SETS, Options, Params, RawTranslation, Result
+from pyexit.actions import Action, raw
+from pyexit.backends.base import (
+    FETCHES,
+    MODELS,
+    PARAM_SETS,
+    Options,
+    Params,
+    RawEnd,
+    RawTranslation,
+    Result,
+)
 from pyexit.io.events import Event
 from pyexit.layout import UNION, Layout, Leaf, record
 from pyexit.ref import api
@@ -25,7 +36,7 @@ from pyexit.ref.hw.memory import Ram, read, write
 #: kvm_run's union is one bytearray in the reference.
 _UNION = "union"
 #: Record kinds that belong to the hardware; the others are attributes of World.
-_HARDWARE = frozenset({"htlb0", "htlb1", "core", "spr", "thread"})
+_HARDWARE = frozenset({"htlb0", "htlb1", "core", "spr", "thread", "lrat"})
 
 
 def params(model: str, param_set: str) -> Params:
@@ -165,22 +176,51 @@ class Reference:
 
     def call(self, name: str, args: Sequence[int]) -> Result:
         """pyexit.ref.api.call()."""
-        try:
-            answer = api.call(self._world, name, list(args))
-        finally:
-            self._trim()
-        return Result(answer.ret, answer.value)
+        with self._ring():
+            return Result(*api.call(self._world, name, list(args)))
 
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """pyexit.ref.api.translate()."""
-        try:
+        with self._ring():
             return RawTranslation(*api.translate(self._world, vcpu, ea, size, access, probe))
-        finally:
-            self._trim()
 
-    def _trim(self) -> None:
+    def guest_op(self, vcpu: int, instruction: int) -> RawEnd:
+        """pyexit.ref.api.guest_op()."""
+        with self._ring():
+            return RawEnd(*api.guest_op(self._world, vcpu, instruction))
+
+    def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
+        """pyexit.ref.api.interrupt()."""
+        with self._ring():
+            return RawEnd(*api.interrupt(self._world, vcpu, ivor, esr, dear))
+
+    def pin(self, thread: int, pin: int, level: int) -> None:
+        """pyexit.ref.api.pin()."""
+        api.pin(self._world, thread, pin, level)
+
+    def pending(self, vcpu: int) -> RawEnd:
+        """pyexit.ref.api.pending()."""
+        with self._ring():
+            return RawEnd(*api.pending(self._world, vcpu))
+
+    def advance(self, ticks: int) -> None:
+        """pyexit.ref.api.advance()."""
+        with self._ring():
+            api.advance(self._world, ticks)
+
+    def interleave(self, actions: Sequence[Action]) -> None:
+        """pyexit.ref.api.interleave()."""
+        api.interleave(self._world, [raw(action, self.call_names()) for action in actions])
+
+    @contextmanager
+    def _ring(self) -> Iterator[None]:
         """A full ring keeps what it has and counts what it loses, as the core's does."""
-        ring = self._world.hw.events
+        try:
+            yield
+        finally:
+            self._trim(self._world.hw.events)
+
+    def _trim(self, ring: list[Any]) -> None:
         excess = len(ring) - self.options.events
         if excess > 0:
             self._lost += excess

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from pyexit.actions import Action
 from pyexit.errors import ScenarioError
 from pyexit.scenario import FORMAT, Expect, Scenario, Step, Values, Words
 
@@ -228,11 +229,13 @@ def _step(step: Step) -> Writer:
     out.words(step.ram)
     out.values(step.set)
     out.optional(step.expect, lambda expect: _put_expect(out, expect))
+    out.sequence(step.actions, lambda action: _put_action(out, action))
+    out.optional(None if step.expect is None else step.expect.stop, out.text)
     return out
 
 
 def _read_step(source: Reader) -> Step:
-    return Step(
+    step = Step(
         source.optional(source.text),
         source.optional(source.text),
         source.numbers(),
@@ -240,6 +243,25 @@ def _read_step(source: Reader) -> Step:
         source.values(),
         source.optional(lambda: _take_expect(source)),
     )
+    if source.done():  # written before there were actions and stops
+        return step
+    step.actions = source.sequence(lambda: _take_action(source))
+    stop = source.optional(source.text)
+    if step.expect is not None:
+        step.expect.stop = stop
+    elif stop is not None:
+        raise ScenarioError("damaged: a stop without an expectation")
+    return step
+
+
+def _put_action(out: Writer, action: Action) -> None:
+    out.text(action.point)
+    out.text(action.do)
+    out.numbers(action.args)
+
+
+def _take_action(source: Reader) -> Action:
+    return Action(source.text(), source.text(), source.numbers())
 
 
 def _put_expect(out: Writer, expect: Expect) -> None:

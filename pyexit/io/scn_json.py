@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pyexit.actions import Action
 from pyexit.errors import ScenarioError, nearest
 from pyexit.scenario import FORMAT, Expect, Scenario, Step, Values, Words
 
@@ -50,6 +51,11 @@ def _step_to_json(step: Step) -> dict[str, Any]:
         line["ram"] = _hex_words(step.ram)
     if step.set:
         line["set"] = _hex_values(step.set)
+    if step.actions:
+        line["actions"] = [
+            {"point": action.point, "do": action.do, "args": list(map(hex, action.args))}
+            for action in step.actions
+        ]
     if step.expect is not None:
         line["expect"] = _expect_to_json(step.expect)
     return line
@@ -64,6 +70,7 @@ def _expect_to_json(expect: Expect) -> dict[str, Any]:
             ("error", expect.error),
             ("out", None if expect.out is None else _hex_values(expect.out)),
             ("events", _list(expect.events)),
+            ("stop", expect.stop),
         )
         if value is not None
     }
@@ -132,6 +139,15 @@ def _take_state(scenario: Scenario, line: dict[str, Any]) -> None:
 
 def _step(line: dict[str, Any]) -> Step:
     return Step(**{key: _take(key, value, _STEP, "step") for key, value in line.items()})
+
+
+def _action(key: str, value: Any) -> Action:
+    if not isinstance(value, dict):
+        raise ScenarioError(f"{key} is a list of objects, not {value!r}")
+    found = {name: _take(name, part, _ACTION, "action") for name, part in value.items()}
+    if not {"point", "do"} <= found.keys():
+        raise ScenarioError("an action has a point and what to do there")
+    return Action(**found)
 
 
 def _expect(key: str, value: Any) -> Expect:
@@ -227,12 +243,15 @@ _STEP: dict[str, Callable[[str, Any], Any]] = {
     "args": _sequence(_hex),
     "ram": _words,
     "set": _values,
+    "actions": _sequence(_action),
     "expect": _expect,
 }
+_ACTION: dict[str, Callable[[str, Any], Any]] = {"point": _text, "do": _text, "args": _sequence(_hex)}
 _EXPECT: dict[str, Callable[[str, Any], Any]] = {
     "ret": _int,
     "value": _sequence(_hex),
     "error": _text,
     "out": _values,
     "events": _sequence(_text),
+    "stop": _text,
 }

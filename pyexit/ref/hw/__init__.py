@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the processor does (mmu-hardware.md). Rooms in reading order.
 
-regs, core, memory, then tlb (the match rule), tlbops (the TLB instructions), translate and interrupt.
+regs, core, memory, interrupt, then tlb (the match rule), lrat, tlbops (TLB instructions), walk, translate,
+epid, doorbell, and guestop: all of these as instructions of the running code.
 """

@@ -20,6 +20,7 @@ from pyexit.ref.hw.regs import ESR_PIL, MSR_CM, SPR_TABLE, SprFlag, SprRow
 TLB0_ENTRIES = 1024
 TLB0_SETS = 128
 TLB1_ENTRIES = 64
+LRAT_ENTRIES = 8
 
 # Processor models, and parameter sets of one model (mmu-hardware 0.4).
 E500MC = 0
@@ -42,6 +43,8 @@ OP_LWEPX = 9
 OP_PAGE_MAP = 10
 OP_PAGE_UNMAP = 11
 OP_LOAD = 12
+OP_LOCK = 13  # a lock on shared IVORs taken and given back
+OP_FORWARD = 14  # a host interrupt sent on by a hijacked vector
 OPS = 16
 
 _WORD = 0xFFFFFFFF
@@ -84,6 +87,7 @@ class Params:
     hit_hes: int
     tsize_low: int  # U14
     tsize_check: int  # U22
+    altivec: int  # 1: the core has AltiVec and its kernel uses it
 
 
 _E500MC = Params(
@@ -129,6 +133,7 @@ _E500MC = Params(
     hit_hes=0,
     tsize_low=0,
     tsize_check=1,
+    altivec=0,
 )
 
 _E5500 = replace(
@@ -180,6 +185,7 @@ _E6500 = replace(
     lratps=0x7FFFFFFC,
     tlbilx_as=1,
     miss_wq=1,
+    altivec=1,
 )
 
 #: The cores by their number (mmu-hardware 0.3, 2.8, 3).
@@ -215,6 +221,7 @@ def _recorded(core: Params) -> Params:
         miss_u=0,
         miss_epn=2,
         tsize_check=0,
+        altivec=core.altivec,
     )
 
 
@@ -245,9 +252,21 @@ class Htlb1:
 
 
 @dataclass(slots=True)
-class Core:
-    """What the threads of a core share besides the TLBs: TLB0[NV] and the counters of HES=1 writes (U11)."""
+class Lrat:
+    """The LRAT of a core: logical to real addresses of guests (mmu-hardware 10)."""
 
+    mas1: list[int] = field(default_factory=lambda: _zeros(LRAT_ENTRIES))
+    mas2: list[int] = field(default_factory=lambda: _zeros(LRAT_ENTRIES))
+    mas3: list[int] = field(default_factory=lambda: _zeros(LRAT_ENTRIES))
+    mas7: list[int] = field(default_factory=lambda: _zeros(LRAT_ENTRIES))
+    mas8: list[int] = field(default_factory=lambda: _zeros(LRAT_ENTRIES))
+
+
+@dataclass(slots=True)
+class Core:
+    """What the threads of a core share besides the arrays: timebase, TLB0[NV], HES=1 counters (U11)."""
+
+    tb: int = 0
     tlb0_nv: int = 0
     hes_victim: list[int] = field(default_factory=lambda: _zeros(TLB0_SETS))
 
@@ -294,6 +313,17 @@ class Spr:
     GSPRG1: int = 0
     GSPRG2: int = 0
     GSPRG3: int = 0
+    SPRG0: int = 0
+    SPRG1: int = 0
+    SPRG2: int = 0
+    SPRG3: int = 0
+    SPRG4: int = 0
+    SPRG5: int = 0
+    SPRG6: int = 0
+    SPRG7: int = 0
+    SPRG8: int = 0
+    SPRG9: int = 0
+    VRSAVE: int = 0
     IVPR: int = 0
     IVOR: list[int] = field(default_factory=lambda: _zeros(64))
     GIVPR: int = 0
@@ -315,24 +345,31 @@ class Spr:
     EPTCFG: int = 0
     LRATCFG: int = 0
     LRATPS: int = 0
+    LPER: int = 0
 
 
 @dataclass(slots=True)
 class Thread:
-    """The rest of a hardware thread; ops counts by OP_*."""
+    """The rest of a hardware thread; ops counts by OP_*, pins has a bit for each PIN_* that is due."""
 
     pc: int = 0
     msr: int = 0
+    gpr: list[int] = field(default_factory=lambda: _zeros(32))
+    lr: int = 0
+    ctr: int = 0
+    xer: int = 0
     ops: list[int] = field(default_factory=lambda: _zeros(OPS))
+    pins: int = 0
 
 
 @dataclass(slots=True)
 class Hardware:
-    """All cores: htlb0, htlb1 and core by core, spr and thread by hardware thread."""
+    """All cores: htlb0, htlb1, lrat and core by core, spr and thread by hardware thread."""
 
     params: Params
     htlb0: list[Htlb0]
     htlb1: list[Htlb1]
+    lrat: list[Lrat]
     core: list[Core]
     spr: list[Spr]
     thread: list[Thread]
@@ -354,6 +391,7 @@ def new_hardware(params: Params, cores: int, memory: Memory) -> Hardware:
         params=params,
         htlb0=[Htlb0() for _ in range(cores)],
         htlb1=[Htlb1() for _ in range(cores)],
+        lrat=[Lrat() for _ in range(cores)],
         core=[Core() for _ in range(cores)],
         spr=[_reset_spr(params, number) for number in threads],
         thread=[Thread() for _ in threads],
@@ -402,6 +440,11 @@ def ea_of(hw: Hardware, thread: int, ea: int) -> int:
     return ea & _WORD
 
 
+def next_pc(hw: Hardware, thread: int) -> int:
+    """The address of the instruction behind the current one."""
+    return ea_of(hw, thread, hw.thread[thread].pc + 4)
+
+
 def log(hw: Hardware, kind: int, detail: int, *args: int) -> None:
     """Add an event."""
     hw.events.append(new_event(kind, detail, *args))
@@ -421,6 +464,7 @@ _KEPT: dict[str, Callable[[Params], int]] = {
     "EPSC": lambda params: params.ep_mask,
     "IVOR": lambda params: _WORD,
     "HID0": lambda params: _WORD,
+    "VRSAVE": lambda params: _WORD,
 }
 
 
@@ -438,44 +482,53 @@ def set_mas(hw: Hardware, thread: int, number: int, value: int) -> None:
     setattr(hw.spr[thread], name, kept(hw.params, name, value))
 
 
+def spr_exists(params: Params, number: int, write: bool) -> bool:
+    """Whether the machine has an SPR that can be written, or read."""
+    return _find_spr(params, number, write) is not None
+
+
 def ppc_mtspr(hw: Hardware, thread: int, number: int, value: int) -> End:
     """Write an SPR; an unknown or read-only one is an illegal instruction (mmu-hardware 6.5)."""
     count(hw, thread, OP_MTSPR)
-    row = _find_spr(hw.params, number)
-    if row is None or SprFlag.READ_ONLY in row.flags:
+    row = _find_spr(hw.params, number, write=True)
+    if row is None:
         return _illegal(hw, thread)
     value = ulong(hw.params, value)
     if SprFlag.FLASH in row.flags:
         _flash(hw, thread, value)
     elif SprFlag.ONE_TO_CLEAR in row.flags:
-        _write(hw, thread, row.field, row.element, _read(hw, thread, row.field, row.element) & ~value)
+        _write(hw, thread, row, _read(hw, thread, row) & ~value)
         log(hw, EVENT_MTSPR, 0, number, value)
+    elif row.flags & (SprFlag.TIMEBASE | SprFlag.HIGH):
+        _write_half(hw, thread, row, value)
     elif row.low:
-        _write(hw, thread, row.field, 0, value >> 32)
-        _write(hw, thread, row.low, 0, value & _WORD)
+        _write(hw, thread, row, value >> 32)
+        _write(hw, thread, SprRow(row.low), value & _WORD)
     else:
-        _write(hw, thread, row.field, row.element, value)
+        _write(hw, thread, row, value)
     return End(DONE)
 
 
 def ppc_mfspr(hw: Hardware, thread: int, number: int) -> tuple[End, int]:
     """Read an SPR; an unknown one is an illegal instruction (mmu-hardware 6.5)."""
     count(hw, thread, OP_MFSPR)
-    row = _find_spr(hw.params, number)
+    row = _find_spr(hw.params, number, write=False)
     if row is None:
         return _illegal(hw, thread), 0
     if SprFlag.FLASH in row.flags:
         return End(DONE), 0
-    value = _read(hw, thread, row.field, row.element)
+    value = _read(hw, thread, row)
     if row.low:
-        value = (value & _WORD) << 32 | _read(hw, thread, row.low, 0) & _WORD
+        value = (value & _WORD) << 32 | _read(hw, thread, SprRow(row.low)) & _WORD
     return End(DONE), value
 
 
-def _find_spr(params: Params, number: int) -> SprRow | None:
-    """The row of an SPR that this machine has."""
+def _find_spr(params: Params, number: int, write: bool) -> SprRow | None:
+    """The row of an SPR that this machine has, and lets be written or read."""
     row = SPR_TABLE.get(number)
     if row is None or (row.low and params.width != 64):
+        return None
+    if (SprFlag.READ_ONLY if write else SprFlag.WRITE_ONLY) in row.flags:
         return None
     if SprFlag.MAV2 in row.flags and not is_mav2(params):
         return None
@@ -484,19 +537,35 @@ def _find_spr(params: Params, number: int) -> SprRow | None:
     return row
 
 
-def _read(hw: Hardware, thread: int, name: str, element: int) -> int:
-    """A register of the SPR file."""
-    value = getattr(hw.spr[thread], name)
-    return ulong(hw.params, value[element] if name == "IVOR" else value)
+def _holder(hw: Hardware, thread: int, row: SprRow) -> Spr | Thread | Core:
+    """The object that a register is a field of."""
+    if SprFlag.TIMEBASE in row.flags:
+        return hw.core[core_of(hw, thread)]
+    return hw.thread[thread] if SprFlag.THREAD in row.flags else hw.spr[thread]
 
 
-def _write(hw: Hardware, thread: int, name: str, element: int, value: int) -> None:
-    """Store what a register of the SPR file keeps."""
-    value = kept(hw.params, name, value)
-    if name == "IVOR":
-        hw.spr[thread].IVOR[element] = value
+def _read(hw: Hardware, thread: int, row: SprRow) -> int:
+    """A register, or its high half."""
+    value = getattr(_holder(hw, thread, row), row.field)
+    if SprFlag.HIGH in row.flags:
+        return int(value >> 32)
+    return ulong(hw.params, value[row.element] if row.field == "IVOR" else value)
+
+
+def _write(hw: Hardware, thread: int, row: SprRow, value: int) -> None:
+    """Store what a register keeps."""
+    value = kept(hw.params, row.field, value)
+    if row.field == "IVOR":
+        hw.spr[thread].IVOR[row.element] = value
     else:
-        setattr(hw.spr[thread], name, value)
+        setattr(_holder(hw, thread, row), row.field, value)
+
+
+def _write_half(hw: Hardware, thread: int, row: SprRow, value: int) -> None:
+    """Store the low or the high word of a register that has 64 bits on every core."""
+    holder, shift = _holder(hw, thread, row), 32 if SprFlag.HIGH in row.flags else 0
+    rest = getattr(holder, row.field) & _DOUBLEWORD & ~(_WORD << shift)
+    setattr(holder, row.field, rest | (value & _WORD) << shift)
 
 
 # The moves reach two rooms that stand above this one, and are imported when used.

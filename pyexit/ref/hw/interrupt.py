@@ -6,20 +6,42 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pyexit.ref.events import EVENT_HOST_EXCEPTION, EXIT, TAKEN_BY_GUEST, TAKEN_BY_HOST
-from pyexit.ref.hw.core import End, Hardware, log, ulong
+from pyexit.ref.hw.core import End, Hardware, log, next_pc, ulong
 from pyexit.ref.hw.regs import (
     EPCR_DSIGS,
     EPCR_DTLBGS,
+    EPCR_EXTGS,
     EPCR_GICM,
     EPCR_ICM,
     EPCR_ISIGS,
     EPCR_ITLBGS,
+    ESR_DATA,
+    IVOR_ALIGNMENT,
+    IVOR_ALTIVEC_ASSIST,
+    IVOR_ALTIVEC_UNAVAIL,
+    IVOR_AP_UNAVAIL,
+    IVOR_CRITICAL,
     IVOR_DATA_STORAGE,
+    IVOR_DBELL,
+    IVOR_DBELL_CRIT,
+    IVOR_DEBUG,
+    IVOR_DECREMENTER,
     IVOR_DTLB_MISS,
+    IVOR_EXTERNAL,
+    IVOR_FIT,
+    IVOR_FP_UNAVAIL,
+    IVOR_GDBELL,
+    IVOR_GDBELL_CRIT,
+    IVOR_HV_PRIV,
+    IVOR_HV_SYSCALL,
     IVOR_INST_STORAGE,
     IVOR_ITLB_MISS,
+    IVOR_LRAT_ERROR,
     IVOR_MACHINE_CHECK,
+    IVOR_PERFORMANCE_MONITOR,
     IVOR_PROGRAM,
+    IVOR_SYSCALL,
+    IVOR_WATCHDOG,
     MCSR_L2MMU_MHIT,
     MCSR_MAV,
     MCSR_MEA,
@@ -30,40 +52,66 @@ from pyexit.ref.hw.regs import (
     MSR_ME,
     MSR_PMM,
     MSR_UCLE,
+    MSRP_DEP,
     MSRP_PMMP,
     MSRP_UCLEP,
 )
 
 
 class Row(NamedTuple):
-    """How one interrupt is delivered (mmu-hardware 12, the table of delivery and "New MSR")."""
+    """How one interrupt is delivered (mmu-hardware 12, the table of delivery and "New MSR"; exit 11.2)."""
 
-    epcr: int = 0  # the bit that sends it to the guest; 0: nothing does
-    givor: str = ""
-    save: str = "SRR"  # the host's save registers
+    givor: str = ""  # the guest's vector; without one the hypervisor takes it always
+    epcr: int = 0  # the bit that sends it there; 0: it always goes
+    save: str = "SRR"  # the hypervisor's save registers
     kept: int = MSR_CE | MSR_ME | MSR_DE
+    esr: bool = False  # ESR is written
+    dear: bool = False
+    next: bool = False  # the saved address is that of the next instruction
 
 
-#: The interrupts that the hardware causes itself.
+_CRITICAL = Row(save="CSRR", kept=MSR_ME)
+
 ROWS = {
+    IVOR_CRITICAL: _CRITICAL,
     IVOR_MACHINE_CHECK: Row(save="MCSRR", kept=0),
-    IVOR_DATA_STORAGE: Row(EPCR_DSIGS, "GIVOR2"),
-    IVOR_INST_STORAGE: Row(EPCR_ISIGS, "GIVOR3"),
-    IVOR_PROGRAM: Row(),
-    IVOR_DTLB_MISS: Row(EPCR_DTLBGS, "GIVOR13"),
-    IVOR_ITLB_MISS: Row(EPCR_ITLBGS, "GIVOR14"),
+    IVOR_DATA_STORAGE: Row("GIVOR2", EPCR_DSIGS, esr=True, dear=True),
+    IVOR_INST_STORAGE: Row("GIVOR3", EPCR_ISIGS, esr=True),
+    IVOR_EXTERNAL: Row("GIVOR4", EPCR_EXTGS),
+    IVOR_ALIGNMENT: Row(esr=True, dear=True),
+    IVOR_PROGRAM: Row(esr=True),
+    IVOR_FP_UNAVAIL: Row(),
+    IVOR_SYSCALL: Row("GIVOR8", next=True),
+    IVOR_AP_UNAVAIL: Row(),
+    IVOR_DECREMENTER: Row(),
+    IVOR_FIT: Row(),
+    IVOR_WATCHDOG: _CRITICAL,
+    IVOR_DTLB_MISS: Row("GIVOR13", EPCR_DTLBGS, esr=True, dear=True),
+    IVOR_ITLB_MISS: Row("GIVOR14", EPCR_ITLBGS, esr=True),
+    IVOR_DEBUG: Row(save="DSRR", kept=MSR_ME),
+    IVOR_ALTIVEC_UNAVAIL: Row(),
+    IVOR_ALTIVEC_ASSIST: Row(),
+    IVOR_PERFORMANCE_MONITOR: Row(),
+    IVOR_DBELL: Row(),
+    IVOR_DBELL_CRIT: _CRITICAL,
+    IVOR_GDBELL: Row(save="GSRR"),
+    IVOR_GDBELL_CRIT: _CRITICAL,
+    IVOR_HV_SYSCALL: Row(next=True),
+    IVOR_HV_PRIV: Row(),
+    IVOR_LRAT_ERROR: Row(esr=True, dear=True),
 }
 
 
 class Cause(NamedTuple):
-    """An interrupt that is due."""
+    """An interrupt that is due; its row says whether esr and dear are written."""
 
     ivor: int
-    address: int  # the failing EA, or the pc for a program interrupt
-    esr: int | None = None  # None: no syndrome is written
-    dear: int | None = None
+    address: int  # the failing EA or PTE, or the pc
+    esr: int = 0
+    dear: int = 0
     mcsr: int = 0  # of a machine check
-    hypervisor_only: bool = False  # a DSI by VF
+    lper: int | None = None  # of an LRAT error in a page-table walk
+    hypervisor_only: bool = False  # a DSI by VF, TLB ineligible
     from_host: bool = False  # caused by an instruction of the hypervisor, whatever MSR says
 
 
@@ -71,8 +119,9 @@ def ppc_interrupt_end(hw: Hardware, thread: int, cause: Cause) -> End:
     """Who takes the interrupt; nothing changes (mmu-hardware 12, delivery)."""
     if cause.from_host or not hw.thread[thread].msr & MSR_GS:
         return End(TAKEN_BY_HOST, cause.ivor)
-    to_guest = hw.spr[thread].EPCR & ROWS[cause.ivor].epcr and not cause.hypervisor_only
-    return End(TAKEN_BY_GUEST if to_guest else EXIT, cause.ivor)
+    row = ROWS[cause.ivor]
+    sent = row.givor and (not row.epcr or hw.spr[thread].EPCR & row.epcr)
+    return End(TAKEN_BY_GUEST if sent and not cause.hypervisor_only else EXIT, cause.ivor)
 
 
 def ppc_interrupt(hw: Hardware, thread: int, cause: Cause) -> End:
@@ -85,6 +134,12 @@ def ppc_interrupt(hw: Hardware, thread: int, cause: Cause) -> End:
     if end.outcome == TAKEN_BY_HOST:
         log(hw, EVENT_HOST_EXCEPTION, 0, cause.ivor, cause.address)
     return end
+
+
+def ppc_raise(hw: Hardware, thread: int, ivor: int, esr: int = 0, dear: int = 0) -> End:
+    """Take an interrupt of the running code, with its syndrome where it has one."""
+    address = ulong(hw.params, dear if ROWS[ivor].dear else hw.thread[thread].pc)
+    return ppc_interrupt(hw, thread, Cause(ivor, address, esr, ulong(hw.params, dear)))
 
 
 def ppc_program(hw: Hardware, thread: int, esr: int) -> End:
@@ -102,28 +157,39 @@ def multi_hit_cause(ea: int, access: int, from_host: bool) -> Cause:
 def _take_in_guest(hw: Hardware, thread: int, cause: Cause) -> None:
     """The guest's own vector: GSRR0/1, GESR, GDEAR, GIVPR | GIVORn."""
     spr, state, row = hw.spr[thread], hw.thread[thread], ROWS[cause.ivor]
-    spr.GSRR0, spr.GSRR1 = ulong(hw.params, state.pc), ulong(hw.params, state.msr)
-    if cause.esr is not None:
+    _save(hw, thread, "GSRR", row)
+    if row.esr:
         spr.GESR = cause.esr
-    if cause.dear is not None:
+    if row.dear:
         spr.GDEAR = cause.dear
-    state.msr = _new_msr(hw, thread, row.kept | MSR_GS | _protected(spr.MSRP), EPCR_GICM)
+    state.msr = _new_msr(hw, thread, row.kept | MSR_GS | protected_msr(spr.MSRP), EPCR_GICM)
     state.pc = ulong(hw.params, spr.GIVPR | getattr(spr, row.givor))
 
 
 def _take_in_hypervisor(hw: Hardware, thread: int, cause: Cause) -> None:
-    """The host's vector: (MC)SRR0/1, ESR and DEAR or MCSR and MCAR, IVPR | IVORn."""
+    """The host's vector: save registers, ESR and DEAR or MCSR and MCAR, IVPR | IVORn."""
     spr, state, row = hw.spr[thread], hw.thread[thread], ROWS[cause.ivor]
-    setattr(spr, f"{row.save}0", ulong(hw.params, state.pc))
-    setattr(spr, f"{row.save}1", ulong(hw.params, state.msr))
-    if cause.esr is not None:
+    _save(hw, thread, row.save, row)
+    if row.esr:
         spr.ESR = cause.esr
-    if cause.dear is not None:
+    if row.dear and (cause.ivor != IVOR_LRAT_ERROR or cause.esr & ESR_DATA):
         spr.DEAR = cause.dear
+    if cause.lper is not None:
+        spr.LPER = cause.lper
     if cause.ivor == IVOR_MACHINE_CHECK:
-        spr.MCSR, spr.MCAR = ulong(hw.params, spr.MCSR | cause.mcsr), cause.address
+        spr.MCSR = ulong(hw.params, spr.MCSR | cause.mcsr)
+    if cause.mcsr & MCSR_MAV:
+        spr.MCAR = cause.address
     state.msr = _new_msr(hw, thread, row.kept, EPCR_ICM)
     state.pc = ulong(hw.params, spr.IVPR | spr.IVOR[cause.ivor])
+
+
+def _save(hw: Hardware, thread: int, pair: str, row: Row) -> None:
+    """Where the interrupted code goes on, and its MSR, into a pair of save registers."""
+    state = hw.thread[thread]
+    pc = next_pc(hw, thread) if row.next else state.pc
+    setattr(hw.spr[thread], f"{pair}0", ulong(hw.params, pc))
+    setattr(hw.spr[thread], f"{pair}1", ulong(hw.params, state.msr))
 
 
 def _new_msr(hw: Hardware, thread: int, keep: int, mode: int) -> int:
@@ -134,6 +200,7 @@ def _new_msr(hw: Hardware, thread: int, keep: int, mode: int) -> int:
     return msr
 
 
-def _protected(msrp: int) -> int:
-    """MSR bits that an interrupt to the guest keeps because MSRP protects them (U25 for PMM)."""
-    return (MSR_UCLE if msrp & MSRP_UCLEP else 0) | (MSR_PMM if msrp & MSRP_PMMP else 0)
+def protected_msr(msrp: int) -> int:
+    """The MSR bits that MSRP keeps from the guest (mmu-hardware 6.5, U25 for PMM)."""
+    bits = ((MSRP_UCLEP, MSR_UCLE), (MSRP_DEP, MSR_DE), (MSRP_PMMP, MSR_PMM))
+    return sum(msr for protection, msr in bits if msrp & protection)

@@ -311,9 +311,9 @@ def _ivor(first: int, number: int, count: int) -> dict[int, SprRow]:
     return {number + n: SprRow("IVOR", first + n) for n in range(count)}
 
 
-def _sprg(first: int, number: int, count: int, flags: SprFlag = SprFlag(0)) -> dict[int, SprRow]:
+def _sprg(first: int, number: int, count: int) -> dict[int, SprRow]:
     """Rows of `count` software registers, SPRG`first` on, from SPR `number` on."""
-    return {number + n: SprRow(f"SPRG{first + n}", flags=flags) for n in range(count)}
+    return {number + n: SprRow(f"SPRG{first + n}") for n in range(count)}
 
 
 _CONFIGURATION = SprFlag.READ_ONLY | SprFlag.MAV2
@@ -351,7 +351,7 @@ SPR_TABLE: dict[int, SprRow] = {
     SPR_LR: SprRow("lr", flags=SprFlag.THREAD),
     SPR_CTR: SprRow("ctr", flags=SprFlag.THREAD),
     SPR_VRSAVE: SprRow("VRSAVE"),
-    **_sprg(3, SPR_USPRG3, 5, SprFlag.READ_ONLY),
+    **{SPR_USPRG3 + n: SprRow(f"SPRG{3 + n}", flags=SprFlag.READ_ONLY) for n in range(5)},
     **_sprg(0, SPR_SPRG0, 8),
     **_sprg(8, SPR_SPRG8, 2),
     # Timebase

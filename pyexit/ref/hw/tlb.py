@@ -22,6 +22,18 @@ from pyexit.ref.hw.regs import (
 )
 
 _PAGE_SHIFT = 12
+#: The bits of an address within a page of 4 KiB.
+PAGE_OFFSET = PAGE_SIZE - 1
+
+
+class Entry(NamedTuple):
+    """The five MAS words of an entry."""
+
+    mas1: int = 0
+    mas2: int = 0
+    mas3: int = 0
+    mas7: int = 0
+    mas8: int = 0
 
 
 class Place(NamedTuple):

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
-from typing import NamedTuple
 
 from pyexit.ref.events import DONE, EVENT_TLBILX, EVENT_TLBIVAX, EVENT_TLBSX, EVENT_TLBWE
 from pyexit.ref.hw.core import (
@@ -27,10 +25,13 @@ from pyexit.ref.hw.core import (
     set_mas,
     ulong,
 )
-from pyexit.ref.hw.interrupt import multi_hit_cause, ppc_interrupt, ppc_program
+from pyexit.ref.hw.interrupt import Cause, multi_hit_cause, ppc_interrupt, ppc_program, ppc_raise
+from pyexit.ref.hw.lrat import lrat_translate, ppc_lrat_read, ppc_lrat_write
 from pyexit.ref.hw.regs import (
     ESR_PIL,
     HID0_EN_MAS7_UPDATE,
+    IVOR_LRAT_ERROR,
+    IVOR_PROGRAM,
     MAS0_ATSEL,
     MAS0_ESEL_MASK,
     MAS0_ESEL_SHIFT,
@@ -66,6 +67,8 @@ from pyexit.ref.hw.regs import (
     TLBIVAX_TLBSEL_SHIFT,
 )
 from pyexit.ref.hw.tlb import (
+    PAGE_OFFSET,
+    Entry,
     Place,
     Space,
     entries,
@@ -82,22 +85,11 @@ from pyexit.ref.hw.tlb import (
 )
 
 _NO_HIT = 0xFFFFFFFF_FFFFFFFF
-_PAGE_OFFSET = 0xFFF
-_EPN_32 = 0xFFFFFFFF
+_WORD = 0xFFFFFFFF
 _TLB0_TSIZE = 2
 _TSIZE_LOW = 1 << MAS1_TSIZE_SHIFT
 #: Page sizes of TLB1 on MAV 1: 4^n KiB, n = 1..11 (mmu-hardware 4.5).
 _MAV1_TSIZES = range(2, 23, 2)
-
-
-class Entry(NamedTuple):
-    """The five MAS words of an entry."""
-
-    mas1: int = 0
-    mas2: int = 0
-    mas3: int = 0
-    mas7: int = 0
-    mas8: int = 0
 
 
 def load_entry(hw: Hardware, core: int, place: Place) -> Entry:
@@ -170,12 +162,12 @@ def _tlbsx_hit(hw: Hardware, thread: int, place: Place) -> None:
     if is_mav2(params) and params.hit_hes:
         mas0 |= (0 if place.tlbsel else MAS0_HES) | 1 << MAS0_WQ_SHIFT
     set_mas(hw, thread, 0, mas0)
-    _read_entry(hw, thread, place)
+    _show_entry(hw, thread, load_entry(hw, core, place))
 
 
-def _read_entry(hw: Hardware, thread: int, place: Place) -> None:
+def _show_entry(hw: Hardware, thread: int, entry: Entry) -> None:
     """MAS1, MAS2, MAS3, MAS7, MAS8 := the entry as it is stored (mmu-hardware 2.8, 6.1.2, 6.1.6)."""
-    spr, entry = hw.spr[thread], load_entry(hw, core_of(hw, thread), place)
+    spr = hw.spr[thread]
     spr.MAS1, spr.MAS2, spr.MAS3 = entry.mas1, ulong(hw.params, entry.mas2), entry.mas3
     if _updates_mas7(hw, thread):
         spr.MAS7 = entry.mas7
@@ -203,29 +195,29 @@ def propose_entry(hw: Hardware, thread: int, epn: int, space: Space, valid: bool
     mas1 |= MAS1_TS if space.ts else 0
     mas1 |= MAS1_IND if is_mav2(params) and spr.MAS4 & MAS4_INDD else 0
     set_mas(hw, thread, 1, mas1)
-    set_mas(hw, thread, 2, epn & ~_PAGE_OFFSET | spr.MAS4 & MAS2_ATTRIBUTES)
+    set_mas(hw, thread, 2, epn & ~PAGE_OFFSET | spr.MAS4 & MAS2_ATTRIBUTES)
     set_mas(hw, thread, 3, spr.MAS3 & MAS3_U_MASK if params.miss_u else 0)
 
 
 def _victim(hw: Hardware, thread: int) -> int:
     """MAS0 after a miss: the entry to replace; TLB0[NV] itself does not move (mmu-hardware 6.6, 7.2)."""
     params = hw.params
-    tlbsel = _tlbsel(hw.spr[thread].MAS4)
+    tlbsel = tlbsel_of(hw.spr[thread].MAS4)
     mas0 = tlbsel << MAS0_TLBSEL_SHIFT
     if tlbsel == 0:
         nv = next_victim(hw, core_of(hw, thread))
         mas0 |= nv << MAS0_ESEL_SHIFT | (nv + 1) % params.tlb0_ways
     if is_mav2(params):
-        mas0 |= (MAS0_HES if _tlbcfg(params, tlbsel) & TLBCFG_HES else 0) | params.miss_wq << MAS0_WQ_SHIFT
+        mas0 |= (MAS0_HES if tlbcfg(params, tlbsel) & TLBCFG_HES else 0) | params.miss_wq << MAS0_WQ_SHIFT
     return mas0
 
 
-def _tlbsel(word: int) -> int:
+def tlbsel_of(word: int) -> int:
     """MAS0[TLBSEL] or MAS4[TLBSELD]: 2 and 3 act as 0 and 1 (mmu-hardware 2.8)."""
     return word >> MAS0_TLBSEL_SHIFT & 1
 
 
-def _tlbcfg(params: Params, tlbsel: int) -> int:
+def tlbcfg(params: Params, tlbsel: int) -> int:
     """TLB0CFG or TLB1CFG."""
     return params.tlb1cfg if tlbsel else params.tlb0cfg
 
@@ -235,23 +227,56 @@ def _tlbcfg(params: Params, tlbsel: int) -> int:
 
 def ppc_tlbre(hw: Hardware, thread: int) -> End:
     """Read the entry that MAS0 and MAS2 select."""
-    _refuse_lrat(hw, thread)
     count(hw, thread, OP_TLBRE)
-    spr, nv = hw.spr[thread], next_victim(hw, core_of(hw, thread))
-    spr.MAS0 = ulong(hw.params, spr.MAS0 & ~MAS0_NV_MASK | nv)
-    _read_entry(hw, thread, _selected(hw, thread))
+    spr, core = hw.spr[thread], core_of(hw, thread)
+    spr.MAS0 = ulong(hw.params, spr.MAS0 & ~MAS0_NV_MASK | next_victim(hw, core))
+    if _selects_lrat(hw, thread):
+        _show_entry(hw, thread, ppc_lrat_read(hw, thread))
+    else:
+        _show_entry(hw, thread, load_entry(hw, core, _selected(hw, thread)))
     return End(DONE)
 
 
 def ppc_tlbwe(hw: Hardware, thread: int) -> End:
     """Write the entry that MAS0 and MAS2 select, or refuse a page size (mmu-hardware 6.3)."""
-    _refuse_lrat(hw, thread)
     count(hw, thread, OP_TLBWE)
-    params, spr, entry = hw.params, hw.spr[thread], _entry_to_write(hw, thread)
-    if _tlbsel(spr.MAS0) and not _size_fits(params, entry.mas1):
+    if _selects_lrat(hw, thread):
+        return ppc_lrat_write(hw, thread)
+    entry = _entry_to_write(hw, thread)
+    if not _size_fits(hw, thread, entry.mas1):
         return ppc_program(hw, thread, ESR_PIL)
-    words = (spr.MAS0, spr.MAS1, spr.MAS2, spr.MAS3, spr.MAS7, spr.MAS8)
-    log(hw, EVENT_TLBWE, 0, *_words(params, *words))
+    return _write_entry(hw, thread, entry)
+
+
+def ppc_guest_tlbwe(hw: Hardware, thread: int) -> End:
+    """tlbwe by a guest that may: its RPN is a logical address; a miss in the LRAT counts none (10.1, 10.5)."""
+    core, entry = core_of(hw, thread), _entry_to_write(hw, thread)
+    if not _size_fits(hw, thread, entry.mas1):
+        count(hw, thread, OP_TLBWE)
+        return ppc_raise(hw, thread, IVOR_PROGRAM, ESR_PIL)
+    if entry.mas1 & MAS1_V:
+        logical = (entry.mas7 << 32 | entry.mas3) & ~PAGE_OFFSET
+        lpid = entry.mas8 & hw.params.lpid_mask
+        real = lrat_translate(hw, core, logical, lpid, tsize_of(entry.mas1))
+        if real is None:
+            return ppc_interrupt(hw, thread, Cause(IVOR_LRAT_ERROR, ulong(hw.params, hw.thread[thread].pc)))
+        entry = with_real_page(hw.params, entry, real)
+    count(hw, thread, OP_TLBWE)
+    return _write_entry(hw, thread, entry)
+
+
+def with_real_page(params: Params, entry: Entry, real: int) -> Entry:
+    """An entry that maps to another real page."""
+    mas3 = real & _WORD & ~PAGE_OFFSET | entry.mas3 & PAGE_OFFSET
+    return entry._replace(mas3=mas3, mas7=kept(params, "MAS7", real >> 32))
+
+
+def _write_entry(hw: Hardware, thread: int, entry: Entry) -> End:
+    """The write itself, and its event: the registers as they are, without ATSEL (mmu-hardware 2.1)."""
+    spr = hw.spr[thread]
+    mas0 = spr.MAS0 & ~MAS0_ATSEL if is_mav2(hw.params) else spr.MAS0
+    words = (mas0, spr.MAS1, spr.MAS2, spr.MAS3, spr.MAS7, spr.MAS8)
+    log(hw, EVENT_TLBWE, 0, *_words(hw.params, *words))
     store_entry(hw, core_of(hw, thread), _place_to_write(hw, thread), entry)
     return End(DONE)
 
@@ -259,32 +284,30 @@ def ppc_tlbwe(hw: Hardware, thread: int) -> End:
 def _place_to_write(hw: Hardware, thread: int) -> Place:
     """Where tlbwe writes; in TLB0 it loads TLB0[NV] too, unless the hardware picks the way (6.3.5, 6.3.8)."""
     params, core, mas0 = hw.params, core_of(hw, thread), hw.spr[thread].MAS0
-    if is_mav2(params) and _tlbsel(mas0) == 0 and mas0 & MAS0_HES:
-        return _hes_place(hw, thread)
-    if _tlbsel(mas0) == 0:
+    if is_mav2(params) and tlbsel_of(mas0) == 0 and mas0 & MAS0_HES:
+        return hes_place(hw, core, hw.spr[thread].MAS2)
+    if tlbsel_of(mas0) == 0:
         hw.core[core].tlb0_nv = (mas0 & MAS0_NV_MASK) % params.tlb0_ways
     return _selected(hw, thread)
 
 
-def _refuse_lrat(hw: Hardware, thread: int) -> None:
-    """MAS0[ATSEL] = 1 on MAV 2 selects the LRAT, which the machine does not have yet."""
-    if is_mav2(hw.params) and hw.spr[thread].MAS0 & MAS0_ATSEL:
-        raise OSError(errno.ENOTSUP, "MAS0[ATSEL] = 1: the LRAT is not built yet")
+def _selects_lrat(hw: Hardware, thread: int) -> bool:
+    """MAS0[ATSEL] = 1, on MAV 2 (mmu-hardware 2.1)."""
+    return is_mav2(hw.params) and bool(hw.spr[thread].MAS0 & MAS0_ATSEL)
 
 
 def _selected(hw: Hardware, thread: int) -> Place:
     """The entry of MAS0[TLBSEL, ESEL] and, in TLB0, MAS2[EPN]; ESEL by its low bits (mmu-hardware 4)."""
     params, spr = hw.params, hw.spr[thread]
     esel = (spr.MAS0 & MAS0_ESEL_MASK) >> MAS0_ESEL_SHIFT
-    if _tlbsel(spr.MAS0):
+    if tlbsel_of(spr.MAS0):
         return Place(1, esel % params.tlb1_entries)
     return Place(0, set_of(params, spr.MAS2) * params.tlb0_ways + esel % params.tlb0_ways)
 
 
-def _hes_place(hw: Hardware, thread: int) -> Place:
+def hes_place(hw: Hardware, core: int, ea: int) -> Place:
     """The lowest invalid way of the set, else the set's counter, which then advances (U11)."""
-    params, core = hw.params, core_of(hw, thread)
-    number = set_of(params, hw.spr[thread].MAS2)
+    params, number = hw.params, set_of(hw.params, ea)
     first, counters = number * params.tlb0_ways, hw.core[core].hes_victim
     for way in range(params.tlb0_ways):
         if not hw.htlb0[core].mas1[first + way] & MAS1_V:
@@ -302,13 +325,13 @@ def _entry_to_write(hw: Hardware, thread: int) -> Entry:
     )
     if params.raw:
         return entry
-    mas1 = _stored_mas1(params, _tlbsel(spr.MAS0), entry.mas1)
+    mas1 = _stored_mas1(params, tlbsel_of(spr.MAS0), entry.mas1)
     return entry._replace(mas1=mas1, mas2=_stored_mas2(hw, thread, mas1, entry.mas2))
 
 
 def _stored_mas1(params: Params, tlbsel: int, mas1: int) -> int:
     """MAS1 without what the array cannot hold (mmu-hardware 6.3.1, 4.6, U14)."""
-    config = _tlbcfg(params, tlbsel)
+    config = tlbcfg(params, tlbsel)
     if not config & TLBCFG_IPROT:
         mas1 &= ~MAS1_IPROT
     if not (is_mav2(params) and config & TLBCFG_IND):
@@ -324,11 +347,14 @@ def _stored_mas2(hw: Hardware, thread: int, mas1: int, mas2: int) -> int:
     """MAS2 with its EPN aligned to the page, and 32 bits of it where MSR[CM] = 0 (mmu-hardware 6.3.2-3)."""
     offset = page_size(mas1) - 1
     mas2 &= ~offset | MAS2_ATTRIBUTES
-    return mas2 if hw.thread[thread].msr & MSR_CM else mas2 & _EPN_32
+    return mas2 if hw.thread[thread].msr & MSR_CM else mas2 & _WORD
 
 
-def _size_fits(params: Params, mas1: int) -> bool:
-    """Whether TLB1 takes an entry of this size; an invalid entry may have any (mmu-hardware 6.3.4, U22)."""
+def _size_fits(hw: Hardware, thread: int, mas1: int) -> bool:
+    """Whether the TLB takes this size: TLB0 any, TLB1 any of an invalid entry (mmu-hardware 6.3.4, U22)."""
+    params = hw.params
+    if tlbsel_of(hw.spr[thread].MAS0) == 0:
+        return True
     if params.raw or not params.tsize_check or not mas1 & MAS1_V:
         return True
     if is_mav2(params):
@@ -409,7 +435,7 @@ def _address_is(hw: Hardware, thread: int, tlb: Htlb0 | Htlb1, place: Place, ea:
 def _size_is(hw: Hardware, thread: int, place: Place, mas1: int) -> bool:
     """TSIZE = ISIZE, on MAV 2 with TWC or in an array with HES (mmu-hardware 6.4)."""
     params = hw.params
-    compared = params.mmucfg & MMUCFG_TWC or _tlbcfg(params, place.tlbsel) & TLBCFG_HES
+    compared = params.mmucfg & MMUCFG_TWC or tlbcfg(params, place.tlbsel) & TLBCFG_HES
     if not is_mav2(params) or not compared:
         return True
     return tsize_of(mas1) == tsize_of(hw.spr[thread].MAS6)

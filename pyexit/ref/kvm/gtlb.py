@@ -24,6 +24,7 @@ from pyexit.ref.hw.regs import (
     MSR_IS,
 )
 from pyexit.ref.kvm.vcpu import (
+    E500,
     KVM_E500_TLB0_ENTRIES,
     KVM_E500_TLB0_WAYS,
     Gtlb0,
@@ -105,6 +106,31 @@ def kvmppc_mmu_itlb_index(world: World, vcpu: int, ea: int) -> int:
 def kvmppc_mmu_dtlb_index(world: World, vcpu: int, ea: int) -> int:
     """The entry that holds a datum's address."""
     return _search(world, vcpu, ea, world.vcpu[vcpu].arch.shared.msr & MSR_DS)
+
+
+def kvmppc_e500_ref_evicted(world: World, vcpu: int, ea: int, mas0: int) -> None:
+    """The shadow entry that MAS0 names, of the page of `ea`, is gone: the guest entry no longer claims it.
+
+    A TLB0 entry has one shadow entry; one of TLB1 keeps its other slots (mmu-kvm 9, rules 2 and 5).
+    """
+    e500, index = world.e500[vcpu], kvmppc_mmu_itlb_index(world, vcpu, ea)
+    if index == NO_INDEX:
+        return
+    if not index >> 16:
+        e500.gtlb_priv0.flags[index] = 0
+    elif mas0 >> MAS0_TLBSEL_SHIFT & 1:
+        esel = (mas0 & MAS0_ESEL_MASK) >> MAS0_ESEL_SHIFT
+        _drop_slot(e500, index & 0xFFFF, world.hw.params.tlb1_entries - 1 - esel)
+
+
+def _drop_slot(e500: E500, entry: int, slot: int) -> None:
+    """Guest TLB1 entry `entry` loses a host slot, and with the last of them its claim."""
+    if slot < 0 or not e500.g2h_tlb1_map[entry] >> slot & 1:
+        return
+    e500.g2h_tlb1_map[entry] &= ~(1 << slot)
+    e500.h2g_tlb1_rmap[slot] = 0
+    if e500.g2h_tlb1_map[entry] == 0:
+        e500.gtlb_priv1.flags[entry] &= ~(E500_TLB_BITMAP | E500_TLB_VALID)
 
 
 def kvmppc_mmu_itlb_miss(world: World, vcpu: int) -> None:

@@ -24,7 +24,6 @@ class DebugReg:
 class Host:
     """The inputs of a run that come from the host kernel, and the few that it keeps."""
 
-    tb: int = 0
     jiffies: int = 0
     tb_ticks_per_jiffy: int = 0
     tb_freq: int = 0
@@ -47,6 +46,7 @@ class Host:
     pte_mode: int = 0
     last_vcpu_self: int = 0
     guest_enter_ret: int = 0
+    real_vcpu_load: int = 0  # ioctls load and put the vcpu
 
 
 def new_host(thread: int, threads_per_core: int) -> Host:
@@ -59,4 +59,5 @@ def new_host(thread: int, threads_per_core: int) -> Host:
         pte_wimge=4,
         tb_freq=40_000_000,
         tb_ticks_per_jiffy=160_000,
+        real_vcpu_load=1,
     )

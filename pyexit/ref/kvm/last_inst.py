@@ -15,6 +15,7 @@ from pyexit.ref.events import (
     MSG_FETCH_NOT_RAM,
 )
 from pyexit.ref.hw.core import (
+    OP_ISYNC,
     OP_LOAD,
     OP_PAGE_MAP,
     OP_PAGE_UNMAP,
@@ -51,7 +52,17 @@ from pyexit.ref.hw.regs import (
     SPR_MAS7_MAS3,
     SPR_MAS8,
 )
-from pyexit.ref.hw.tlbops import ppc_tlbsx
+from pyexit.ref.hw.tlbops import ppc_tlbsx, ppc_tlbwe
+from pyexit.ref.kvm.gtlb import kvmppc_e500_ref_evicted
+from pyexit.ref.kvm.interleave import (
+    POINT_MAPPED,
+    POINT_MAS_READ,
+    POINT_MAS_SET,
+    POINT_READ,
+    POINT_SEARCHED,
+    POINT_TRANSLATED,
+    kvmppc_point,
+)
 from pyexit.ref.kvm.vcpu import (
     EMULATE_AGAIN,
     EMULATE_DONE,
@@ -62,21 +73,30 @@ from pyexit.ref.kvm.vcpu import (
     kvmppc_vm_lpid,
 )
 
+# The strategies (design.md 6); those with lwepx fetch in kvm/entry_fetch.
 FETCH_MERGED = 0
 FETCH_SEED_V4 = 1
+FETCH_REVIEW = 2
+FETCH_LWEPX = 3
+FETCH_LWEPX_DO_KVM = 4
+FETCH_LWEPX_HIJACK = 5
 
 
 class Strategy(NamedTuple):
-    """In what the two ways of fetching with a TLB search differ (mmu-kvm 15.3)."""
+    """In what the ways of fetching with a TLB search differ (mmu-kvm 15.3, 15.4)."""
 
     lpid: Callable[[World, int], int]  # point 2
     refused: int  # the answer to points 4, 5 and 6
     logs: bool  # whether these are error messages; debug messages are compiled out
+    evicts: bool = False  # point 4: the entry goes, so that the guest faults again
+    guards: bool = False  # no preemption while the page is mapped
 
 
+#: No row: the fetch was made on entry, and this one finds nothing more.
 STRATEGIES = {
     FETCH_MERGED: Strategy(kvmppc_get_lpid, EMULATE_AGAIN, True),
     FETCH_SEED_V4: Strategy(kvmppc_vm_lpid, EMULATE_FAIL, False),
+    FETCH_REVIEW: Strategy(kvmppc_get_lpid, EMULATE_AGAIN, True, evicts=True, guards=True),
 }
 
 
@@ -112,6 +132,8 @@ def kvmppc_load_last_inst(world: World, vcpu: int, type: int) -> Fetch:
 
     `type` has no effect on HV Book E (exit 4.1, rule b).
     """
+    if world.fetch not in STRATEGIES:
+        return Fetch(EMULATE_AGAIN, None)
     entry = _search(world, vcpu)
     if entry is None or not entry.mas1 & MAS1_V:
         return Fetch(EMULATE_AGAIN, None)
@@ -122,6 +144,7 @@ def kvmppc_load_last_inst(world: World, vcpu: int, type: int) -> Fetch:
     addr = _real_address(entry, _pc(world, vcpu))
     if not is_ram_page(world.hw.memory, addr // PAGE_SIZE):
         return _refuse(world, MSG_FETCH_NOT_RAM, addr)
+    kvmppc_point(world, POINT_TRANSLATED)
     return Fetch(EMULATE_DONE, _read_word(world, vcpu, addr))
 
 
@@ -136,11 +159,41 @@ def _search(world: World, vcpu: int) -> Entry | None:
     address_space = (arch.shared.msr & MSR_IS) >> MSR_IS_SHIFT
     ppc_mtspr(hw, thread, SPR_MAS6, (arch.pid << MAS6_SPID_SHIFT) & 0xFFFFFFFF | address_space)
     ppc_mtspr(hw, thread, SPR_MAS5, MAS5_SGS | STRATEGIES[world.fetch].lpid(world, vcpu))
+    kvmppc_point(world, POINT_MAS_SET)
     end = ppc_tlbsx(hw, thread, _pc(world, vcpu))
+    kvmppc_point(world, POINT_SEARCHED)
+    entry = _take_entry(world, vcpu, end.outcome == DONE)
+    kvmppc_point(world, POINT_MAS_READ)
+    return entry if end.outcome == DONE else None
+
+
+def _take_entry(world: World, vcpu: int, searched: bool) -> Entry:
+    """Read the entry and clear the tags of the search; to evict, both happen in the other order."""
+    hw, thread = world.hw, world.vcpu_thread[vcpu]
+    if not STRATEGIES[world.fetch].evicts:
+        _clear_tags(hw, thread)
+        return _read_entry(hw, thread)
+    entry = _read_entry(hw, thread)
+    if searched and entry.mas1 & MAS1_V and not _may_execute(world, vcpu, entry):
+        _evict(world, vcpu, entry)
+    _clear_tags(hw, thread)
+    return entry
+
+
+def _clear_tags(hw: Hardware, thread: int) -> None:
+    """What a search in the host's own space expects; MAS8 is also the tag that tlbwe writes."""
     ppc_mtspr(hw, thread, SPR_MAS5, 0)
     ppc_mtspr(hw, thread, SPR_MAS8, 0)
-    entry = _read_entry(hw, thread)
-    return entry if end.outcome == DONE else None
+
+
+def _evict(world: World, vcpu: int, entry: Entry) -> None:
+    """15.4: the shadow entry found goes, and the guest entry no longer claims it."""
+    hw, thread = world.hw, world.vcpu_thread[vcpu]
+    mas0 = hw.spr[thread].MAS0
+    ppc_mtspr(hw, thread, SPR_MAS1, entry.mas1 & ~MAS1_V)
+    ppc_tlbwe(hw, thread)  # an invalid entry is never refused
+    count(hw, thread, OP_ISYNC)
+    kvmppc_e500_ref_evicted(world, vcpu, _pc(world, vcpu), mas0)
 
 
 def _read_entry(hw: Hardware, thread: int) -> Entry:
@@ -175,12 +228,14 @@ def _real_address(entry: Entry, pc: int) -> int:
 
 def _read_word(world: World, vcpu: int, addr: int) -> int:
     """Step 8: map the page, read, unmap."""
-    hw, thread = world.hw, world.vcpu_thread[vcpu]
-    log(hw, EVENT_KMAP, 0, addr // PAGE_SIZE)
+    hw, thread, pfn = world.hw, world.vcpu_thread[vcpu], addr // PAGE_SIZE
+    log(hw, EVENT_KMAP, 0, pfn)
     count(hw, thread, OP_PAGE_MAP)
+    kvmppc_point(world, POINT_MAPPED, None if STRATEGIES[world.fetch].guards else pfn)
     count(hw, thread, OP_LOAD)
     word = load32(hw.memory, addr)
     count(hw, thread, OP_PAGE_UNMAP)
+    kvmppc_point(world, POINT_READ)
     return word
 
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from pyexit.ref.hw.core import Hardware, Params
+from pyexit.ref.hw.core import End, Hardware, Params
 from pyexit.ref.hw.regs import (
     EPCR_ICM,
     MMUCFG_LPIDSIZE,
@@ -166,6 +168,8 @@ class Arch:
     timing_exit: int = 0
     timing_last_enter: int = 0
     timing_last_exit: int = 0
+    dec_timer_expires: int = 0  # timebase; if dec_timer_armed
+    wdt_timer_expires: int = 0  # jiffies; if wdt_timer_armed
     timing_sum_duration: list[int] = field(default_factory=lambda: _zeros(30))
     timing_sum_quad_duration: list[int] = field(default_factory=lambda: _zeros(30))
     timing_min_duration: list[int] = field(default_factory=lambda: _zeros(30))
@@ -218,6 +222,8 @@ class Arch:
     papr_enabled: int = 0
     hcall_needed: int = 0
     disable_kernel_nx: int = 0
+    dec_timer_armed: int = 0
+    wdt_timer_armed: int = 0
 
 
 @dataclass(slots=True)
@@ -330,6 +336,15 @@ class E500:
     hid1: int = 0
 
 
+class Action(NamedTuple):
+    """What another thread does when the next fetch passes a point (kvm/interleave)."""
+
+    point: int
+    kind: int
+    arg: tuple[int, ...]  # of a call, the number of its thread first
+    perform: Callable[[World], End]  # the instruction of a call
+
+
 @dataclass(slots=True)
 class World:
     """A machine: the processor, the hosts on its threads, virtual machines and vcpus."""
@@ -340,9 +355,14 @@ class World:
     vcpu: list[Vcpu]
     run: list[Run]
     e500: list[E500]
-    fetch: int  # FETCH_MERGED, FETCH_SEED_V4
+    fetch: int  # FETCH_*
     vcpu_thread: list[int]
     vcpu_vm: list[int]
+    handler: int = 0  # HANDLER_*
+    halts: int = 0  # in the call under way
+    actions: list[Action] = field(default_factory=list)  # those that have not happened yet
+    hijacker: int | None = None  # the thread that has taken over its core's vectors (exit 11.8)
+    hijacked: dict[int, int] = field(default_factory=dict)  # their own IVORs meanwhile
 
 
 def kvmppc_vm_lpid(world: World, vcpu: int) -> int:
