@@ -147,6 +147,7 @@ class KernelRunner:
             MODELS[bits], params="recorded", fetch=fetch, backend=backend, vcpus=2, ram=ram, events=1 << 16
         )
         self.functions = frozenset(self.machine.functions)
+        self._unbuilt = cache(self._part_not_built)
         self.ram = ram
         self._states: dict[tuple[Path, str], Snapshot] = {}
 
@@ -155,6 +156,7 @@ class KernelRunner:
         if line.func not in self.functions:
             raise Skip(str(line.func))
         case = self._case(line)
+        self._refuse_unbuilt_state(line, case)
         try:
             before = self._baseline(line).replace(case.inputs)
             expected = before.replace(case.out)
@@ -168,6 +170,22 @@ class KernelRunner:
             raise Skip(unbuilt(case, got.result))
         fields = line.baseline().fields
         return [part for compare in COMPARISONS for part in compare(case, got, fields)]
+
+    def _refuse_unbuilt_state(self, line: Line, case: Case) -> None:
+        """Skip a case that needs a part of the recorded state which no room has yet, by that part's name."""
+        recorded = line.baseline().fields
+        for name in (*line.baseline().values, *case.inputs, *case.out):
+            part = self._unbuilt(name) if name.partition("[")[0] in recorded else ""
+            if part:
+                raise Skip(f"{case.func} (no {part} yet)")
+
+    def _part_not_built(self, name: str) -> str:
+        """The part of the state to which a recorded field belongs that the machine does not have; else nothing."""
+        try:
+            self.machine[name]
+        except FieldError:
+            return ".".join(name.partition("[")[0].split(".")[:2])
+        return ""
 
     def _baseline(self, line: Line) -> Snapshot:
         """The state that the baseline of a case stands for."""

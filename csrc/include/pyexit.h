@@ -526,6 +526,11 @@ struct pyexit_gtlb_priv1 {
 	uint32_t flags[16];
 };
 
+/* Geometry of one guest TLB (mmu-kvm 1.1). */
+struct pyexit_gtlb_params {
+	uint32_t entries, ways, sets;
+};
+
 /* struct kvmppc_vcpu_e500 (mmu-kvm 1.1). */
 struct pyexit_e500 {
 	struct pyexit_gtlb0 gtlb0;
@@ -538,6 +543,10 @@ struct pyexit_e500 {
 	uint32_t gtlb_nv[2];
 	uint32_t host_tlb1_nv;
 	uint32_t svr, l1csr0, l1csr1, hid0, hid1;
+	struct pyexit_gtlb_params gtlb_params0, gtlb_params1;
+	uint32_t gtlb_offset[2];
+	uint32_t num_shared_tlb_pages;	/* not 0: userspace's array is the guest TLB */
+	uint32_t pad;
 };
 
 /*

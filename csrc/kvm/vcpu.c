@@ -66,6 +66,18 @@ static void reset_vcpu(const struct pyexit_params *params, struct pyexit_vcpu *v
 	reset_config(params, arch);
 }
 
+/* mmu-kvm 1.4 */
+static void reset_e500(const struct pyexit_params *params, struct pyexit_e500 *e500)
+{
+	e500->svr = params->svr;
+	e500->tlb1_min_eaddr = params->width == 64 ? UINT64_MAX : UINT32_MAX;
+	e500->gtlb_params0 = (struct pyexit_gtlb_params){
+		KVM_E500_TLB0_ENTRIES, KVM_E500_TLB0_WAYS, KVM_E500_TLB0_ENTRIES / KVM_E500_TLB0_WAYS,
+	};
+	e500->gtlb_params1 = (struct pyexit_gtlb_params){ KVM_E500_TLB1_ENTRIES, KVM_E500_TLB1_ENTRIES, 1 };
+	e500->gtlb_offset[1] = KVM_E500_TLB0_ENTRIES;
+}
+
 static void kvmppc_reset(struct pyexit_machine *machine)
 {
 	const struct pyexit_params *params = &machine->hw.params;
@@ -76,7 +88,6 @@ static void kvmppc_reset(struct pyexit_machine *machine)
 		machine->kvm[n].arch.lpid = (n + 1) << (params->threads == 2);
 	for (uint32_t n = 0; n < machine->vcpus; n++) {
 		reset_vcpu(params, &machine->vcpu[n], n, machine->vcpu_thread[n]);
-		machine->e500[n].svr = params->svr;
-		machine->e500[n].tlb1_min_eaddr = params->width == 64 ? UINT64_MAX : UINT32_MAX;
+		reset_e500(params, &machine->e500[n]);
 	}
 }

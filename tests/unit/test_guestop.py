@@ -7,7 +7,8 @@ import errno
 
 import pytest
 
-from pyexit import End, Machine, Outcome
+from pyexit import Machine, Outcome
+from pyexit.machine import End
 
 from .support import (
     CE,

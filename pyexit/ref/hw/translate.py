@@ -150,11 +150,15 @@ def ppc_translate(
 ) -> Translation:
     """Translate an access of the code that runs on the thread; with `probe` nothing changes."""
     context, ea = _context(hw, thread, access, probe, from_host), ea_of(hw, thread, ea)
-    pages = [_search(hw, thread, context, ea)]
+    pages = [_direct(hw, thread, context, ea) or _walk(hw, thread, context, ea)]
     cause = _entry_cause(hw, thread, context, pages[0])
     if cause is None and ea % PAGE_SIZE + size > PAGE_SIZE:
         second = ea_of(hw, thread, ea - ea % PAGE_SIZE + PAGE_SIZE)
-        pages.append(_search(hw, thread, context, second))
+        upper = _direct(hw, thread, context, second)
+        if upper is None:  # a walk is part of the upper access: only if the lower one may be made
+            cause = _permission(context, pages[0])
+        if cause is None:
+            pages.append(upper or _walk(hw, thread, context, second))
     if cause is None:
         cause = _access_cause(hw, thread, context, pages)
     if cause is not None:
@@ -187,23 +191,21 @@ def _external_space(word: int) -> Space:
     )
 
 
-def _search(hw: Hardware, thread: int, access: Access, ea: int) -> Page:
-    """The entry for one page of the access: a direct one, or what a page-table walk makes."""
+def _direct(hw: Hardware, thread: int, access: Access, ea: int) -> Page | None:
+    """One page of the access and the entry in the TLBs that translates it."""
     core = core_of(hw, thread)
     found = ppc_tlb_search(hw, core, ea, access.space)
-    if not found and is_mav2(hw.params):
-        return _walk(hw, thread, access, ea)
     if not found:
-        return Page(ea, missing=_miss(access, ea))
+        return None
     if not access.probe:
         log_multi_hit(hw, ea, found)
     return Page(ea, load_entry(hw, core, found[0]), tuple(found))
 
 
 def _walk(hw: Hardware, thread: int, access: Access, ea: int) -> Page:
-    """Walk from the indirect entry for the page, if there is one (mmu-hardware 11.1)."""
+    """One page without a direct entry: a walk from the indirect one, or a miss (mmu-hardware 11.1)."""
     core = core_of(hw, thread)
-    found = ppc_tlb_search(hw, core, ea, access.space._replace(ind=1))
+    found = ppc_tlb_search(hw, core, ea, access.space._replace(ind=1)) if is_mav2(hw.params) else []
     if not found:
         return Page(ea, missing=_miss(access, ea))
     if not access.probe:

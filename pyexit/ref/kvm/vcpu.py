@@ -315,6 +315,15 @@ class GtlbPriv1:
 
 
 @dataclass(slots=True)
+class GtlbParams:
+    """Geometry of one guest TLB (mmu-kvm 1.1)."""
+
+    entries: int = 0
+    ways: int = 0
+    sets: int = 0
+
+
+@dataclass(slots=True)
 class E500:
     """struct kvmppc_vcpu_e500 (mmu-kvm 1.1)."""
 
@@ -334,6 +343,10 @@ class E500:
     l1csr1: int = 0
     hid0: int = 0
     hid1: int = 0
+    gtlb_params0: GtlbParams = field(default_factory=GtlbParams)
+    gtlb_params1: GtlbParams = field(default_factory=GtlbParams)
+    gtlb_offset: list[int] = field(default_factory=lambda: _zeros(2))
+    num_shared_tlb_pages: int = 0
 
 
 class Action(NamedTuple):
@@ -428,4 +441,10 @@ def _tlbcfg(host: int, ways: int, entries: int) -> int:
 
 def new_e500(params: Params) -> E500:
     """The e500 part of a vcpu: an empty guest TLB (mmu-kvm 1.4)."""
-    return E500(svr=params.svr, tlb1_min_eaddr=(1 << params.width) - 1)
+    return E500(
+        svr=params.svr,
+        tlb1_min_eaddr=(1 << params.width) - 1,
+        gtlb_params0=GtlbParams(KVM_E500_TLB0_ENTRIES, KVM_E500_TLB0_WAYS, 128),
+        gtlb_params1=GtlbParams(KVM_E500_TLB1_ENTRIES, KVM_E500_TLB1_ENTRIES, 1),
+        gtlb_offset=[0, KVM_E500_TLB0_ENTRIES],
+    )
