@@ -91,9 +91,9 @@ class Lockstep:
         after = bytearray(before)
         for offset, data in places:
             after[offset : offset + len(data)] = data
-        self._steps.append(
-            Step(set={change.field: change.b for change in self.layout.diff(before, bytes(after))})
-        )
+        changed = {change.field: change.b for change in self.layout.diff(before, bytes(after))}
+        if changed:
+            self._steps.append(Step(set=changed))
         self._both(lambda backend: backend.write_all(places), _no_parts)
 
     def state(self) -> bytes:

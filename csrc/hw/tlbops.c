@@ -237,7 +237,9 @@ static int refused(const struct ppc_hw *hw, uint32_t tlbsel, const struct ppc_en
 {
 	uint32_t tsize = (entry->mas1 & MAS1_TSIZE_MASK) >> MAS1_TSIZE_SHIFT;
 
-	return tlbsel && hw->params.tsize_check && entry->mas1 & MAS1_V && !tsize_supported(&hw->params, tsize);
+	if (!tlbsel || !hw->params.tsize_check || hw->params.raw)
+		return 0;
+	return entry->mas1 & MAS1_V && !tsize_supported(&hw->params, tsize);
 }
 
 /* HES=1: the way that hardware picks in the set that begins at entry @set (U11). */

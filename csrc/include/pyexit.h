@@ -272,7 +272,7 @@ struct pyexit_arch {
 	uint8_t watchdog_enabled, sane, cpu_type, epr_flags, epr_needed;
 	uint8_t external_oneshot, osi_needed, osi_enabled, papr_enabled, hcall_needed;
 	uint8_t disable_kernel_nx;
-	uint8_t pad[5];
+	uint8_t pad[11];
 };
 
 /* struct kvm_vcpu_stat, the counters of exit 1.11. */
