@@ -7,22 +7,27 @@ line replays what real Linux code answered.
 
 from __future__ import annotations
 
+from pyexit.actions import Action
 from pyexit.errors import Divergence, FieldError, ScenarioError, VectorError
+from pyexit.explore import Finding
 from pyexit.io.events import Event
 from pyexit.layout import Difference
-from pyexit.machine import Fetch, Geometry, Machine, Outcome, Snapshot, Translation
+from pyexit.machine import End, Fetch, Geometry, Machine, Outcome, Snapshot, Translation
 from pyexit.scenario import Expect, Mismatch, Scenario, Step, recorded, replay
 from pyexit.tlbentry import TlbEntry
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Action",
     "Difference",
     "Divergence",
+    "End",
     "Event",
     "Expect",
     "Fetch",
     "FieldError",
+    "Finding",
     "Geometry",
     "Machine",
     "Mismatch",

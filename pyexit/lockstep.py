@@ -123,9 +123,9 @@ class Lockstep:
         after = bytearray(before)
         for offset, data in places:
             after[offset : offset + len(data)] = data
-        self._steps.append(
-            Step(set={change.field: change.b for change in self.layout.diff(before, bytes(after))})
-        )
+        changed = {change.field: change.b for change in self.layout.diff(before, bytes(after))}
+        if changed:
+            self._steps.append(Step(set=changed))
         self._both(lambda backend: backend.write_all(places), _no_parts)
 
     def state(self) -> bytes:
@@ -259,8 +259,10 @@ def _no_parts(result: None) -> dict[str, Any]:
 
 
 def _result_parts(result: Result) -> dict[str, Any]:
-    values = {f"value[{n}]": value for n, value in enumerate(result.value)}
-    return {"outcome": result.outcome, "site": result.site, "ret": result.ret, **values}
+    end = {"outcome": result.outcome, "site": result.site}
+    if result.outcome:  # it did not return, so there is nothing else
+        return end
+    return {**end, "ret": result.ret, **{f"value[{n}]": value for n, value in enumerate(result.value)}}
 
 
 def _end_parts(result: RawEnd) -> dict[str, Any]:

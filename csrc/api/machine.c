@@ -17,6 +17,7 @@ _Static_assert(sizeof(struct pyexit_shared) == 240, "shared page: exit 2.3");
 _Static_assert(sizeof(struct pyexit_run) == 32 + 256, "kvm_run: exit 2.4");
 _Static_assert(offsetof(struct pyexit_run, mmio) == 32, "kvm_run union: exit 2.4");
 _Static_assert(sizeof(struct pyexit_event) == 72, "event layout");
+_Static_assert(offsetof(struct pyexit_arch, pad) + 9 == sizeof(struct pyexit_arch), "no implicit padding");
 
 #define ALIGN 64u
 

@@ -431,7 +431,7 @@ struct pyexit_arch {
 	uint8_t external_oneshot, osi_needed, osi_enabled, papr_enabled, hcall_needed;
 	uint8_t disable_kernel_nx;
 	uint8_t dec_timer_armed, wdt_timer_armed;
-	uint8_t pad[3];
+	uint8_t pad[9];
 };
 
 /* struct kvm_vcpu_stat, the counters of exit 1.11. */
@@ -649,7 +649,7 @@ struct pyexit_translation {
 	uint32_t outcome;		/* enum pyexit_outcome; DONE = hit */
 	uint32_t ivor;			/* interrupt number if not DONE or DROPPED; with EXIT the exit number */
 	uint64_t real;			/* real address of the first byte */
-	uint64_t real2;			/* of the first byte in the second page, if the access crosses 4 KiB; else 0 */
+	uint64_t real2;			/* of the first byte in the second page if the access crosses 4 KiB, else 0 */
 	uint64_t page_size;		/* bytes mapped by the first byte's entry */
 	uint32_t perms;			/* MAS3 permission bits of that entry: UX 20 SX 10 UW 8 SW 4 UR 2 SR 1 */
 	uint32_t attributes;		/* MAS2 low 7 bits: X0 40 X1 20 W 10 I 8 M 4 G 2 E 1 */

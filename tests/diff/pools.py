@@ -84,7 +84,7 @@ def near_miss(pick: Pick, params: dict[str, Any], made: Entry) -> Entry:
         "TLPID": made._replace(mas8=made.mas8 ^ 1 << pick((0, 1, 5))),
         "EPN low": made._replace(mas2=made.mas2 ^ 1 << min(shift, top)),
         "EPN high": made._replace(mas2=made.mas2 ^ 1 << top),
-        "EPN inside": made._replace(mas2=made.mas2 ^ 1 << max(shift - 1, 12)),
+        "EPN inside": made._replace(mas2=made.mas2 ^ 1 << min(max(shift - 1, 12), top)),
         "IND": made._replace(mas1=made.mas1 ^ IND & params["mas_mask"][1]),
     }
     return flips[pick(tuple(flips))]

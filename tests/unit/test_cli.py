@@ -24,7 +24,7 @@ Case = dict[str, Any]
 
 def pyexit(*args: str | Path) -> subprocess.CompletedProcess[str]:
     """python -m pyexit, in a plain terminal of unknown width."""
-    command = [sys.executable, "-m", "pyexit", *map(str, args)]
+    command = [sys.executable, "-P", "-m", "pyexit", *map(str, args)]
     environment = {**os.environ, "TERM": "dumb"}
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
 

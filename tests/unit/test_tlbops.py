@@ -378,9 +378,9 @@ def test_size_check_can_be_turned_off(machine: MachineFactory, model: str) -> No
 @each_mav1
 def test_low_tsize_bit_can_be_kept_and_refused(machine: MachineFactory, model: str) -> None:
     """docs/choices.md U14: tsize_low = 1 makes an odd size an unsupported one."""
-    masks = machine(model=model).params["mas_mask"]
-    wide = [*masks[:1], masks[1] | 0x80, *masks[2:]]
-    m = machine(model=model, params={"tsize_low": 1, "mas_mask": wide})
+    m = machine(model=model, params={"tsize_low": 1})
+    set_mas(m, {1: V | tsize(11)})
+    assert m["spr.MAS1"] == V | tsize(11)
     result = tlbwe(m, {0: TLB1, 1: V | tsize(11), 2: 0x12400006})
     assert (result.ret, result.value[0]) == (TAKEN_BY_HOST, PROGRAM)
     assert not is_valid(m, 1, 0)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pyexit.ref.events import DONE, EVENT_MTSPR, Event, new_event
 from pyexit.ref.hw.memory import Memory
-from pyexit.ref.hw.regs import ESR_PIL, MSR_CM, SPR_TABLE, SprFlag, SprRow
+from pyexit.ref.hw.regs import ESR_PIL, MAS1_TSIZE_SHIFT, MSR_CM, SPR_TABLE, SprFlag, SprRow
 
 # Bounds of the arrays, whatever the geometry.
 TLB0_ENTRIES = 1024
@@ -384,8 +384,20 @@ class End(NamedTuple):
     ivor: int = 0
 
 
+_TSIZE_LOW = 1 << MAS1_TSIZE_SHIFT
+
+
+def _settled(params: Params) -> Params:
+    """The parameters with the low TSIZE bit of MAV 1 kept or absent in MAS1 and in entries (U14)."""
+    if params.raw or params.mav == 2:
+        return params
+    mask = params.mas_mask[1] & ~_TSIZE_LOW | (_TSIZE_LOW if params.tsize_low else 0)
+    return replace(params, mas_mask=[params.mas_mask[0], mask, *params.mas_mask[2:]])
+
+
 def new_hardware(params: Params, cores: int, memory: Memory) -> Hardware:
     """Hardware after reset (mmu-hardware 2.9)."""
+    params = _settled(params)
     threads = range(cores * params.threads)
     return Hardware(
         params=params,

@@ -87,7 +87,6 @@ from pyexit.ref.hw.tlb import (
 _NO_HIT = 0xFFFFFFFF_FFFFFFFF
 _WORD = 0xFFFFFFFF
 _TLB0_TSIZE = 2
-_TSIZE_LOW = 1 << MAS1_TSIZE_SHIFT
 #: Page sizes of TLB1 on MAV 1: 4^n KiB, n = 1..11 (mmu-hardware 4.5).
 _MAV1_TSIZES = range(2, 23, 2)
 
@@ -330,14 +329,12 @@ def _entry_to_write(hw: Hardware, thread: int) -> Entry:
 
 
 def _stored_mas1(params: Params, tlbsel: int, mas1: int) -> int:
-    """MAS1 without what the array cannot hold (mmu-hardware 6.3.1, 4.6, U14)."""
+    """MAS1 without what the array cannot hold (mmu-hardware 6.3.1, 4.6)."""
     config = tlbcfg(params, tlbsel)
     if not config & TLBCFG_IPROT:
         mas1 &= ~MAS1_IPROT
     if not (is_mav2(params) and config & TLBCFG_IND):
         mas1 &= ~MAS1_IND
-    if params.mav == 1 and not params.tsize_low:
-        mas1 &= ~_TSIZE_LOW
     if tlbsel == 0:
         mas1 = mas1 & ~MAS1_TSIZE_MASK | _TLB0_TSIZE << MAS1_TSIZE_SHIFT
     return mas1
