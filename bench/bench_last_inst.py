@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What reading the guest's last instruction costs, by strategy and TLB state (design.md 6, exit 11.6-11.8).
 
-``pytest bench/bench_last_inst.py`` times with pytest-benchmark; ``python bench/bench_last_inst.py`` prints the
-table of docs/six-ways.md: hardware operations exactly, ns as the smallest of interleaved rounds beside the
-spread of one variant against itself, and the reference beside it. The timing loop is C (pyexit_repeat); the
-clock is outside it.
+``pytest bench/bench_last_inst.py`` times with pytest-benchmark; ``python bench/bench_last_inst.py`` prints
+the table of docs/six-ways.md: hardware operations exactly, ns as the smallest of interleaved rounds
+beside the spread of one variant against itself, and the reference beside it. The timing loop is C
+(pyexit_repeat); the clock is outside it.
 """
 
 from __future__ import annotations
@@ -55,8 +55,12 @@ def missing(m: Machine) -> None:
 
 
 STATES: dict[str, Callable[[Machine], None]] = {
-    "TLB1 first": first, "TLB1 last of 64": last, "TLB0": tlb0, "execute only": execute_only, "missing": missing,
-}  # fmt: skip
+    "TLB1 first": first,
+    "TLB1 last of 64": last,
+    "TLB0": tlb0,
+    "execute only": execute_only,
+    "missing": missing,
+}
 
 
 def prepare(fetch: str, state: str, backend: str = "native") -> Machine:
@@ -123,7 +127,8 @@ def main() -> None:
             counted, result = operations(fetch, state)
             ops = " ".join(f"{name} {n}" for name, n in counted.items())
             ns, noise = times[fetch]
-            print(f"| {state} | {fetch} | {result} | {ops} | {ns:.0f} | {noise:.0f} | {reference(fetch, state):.0f} |")
+            ref = reference(fetch, state)
+            print(f"| {state} | {fetch} | {result} | {ops} | {ns:.0f} | {noise:.0f} | {ref:.0f} |")
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ class KernelRunner:
                 raise Skip(f"{case.func} (no {part} yet)")
 
     def _part_not_built(self, name: str) -> str:
-        """The part of the state to which a recorded field belongs that the machine does not have; else nothing."""
+        """The part of the recorded state, if the machine does not have it, to which a field belongs."""
         try:
             self.machine[name]
         except FieldError:

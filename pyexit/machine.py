@@ -322,7 +322,7 @@ class Machine:
 
         `functions` lists the names, pyexit.h's pyexit_call() their arguments and results. OSError: ENOENT
         for an unknown name, E2BIG for a wrong number of arguments, EINVAL for a thread or vcpu that does not
-        exist, ENOTSUP for what is not built yet (MAS0[ATSEL] = 1).
+        exist.
         """
         if not isinstance(name, str):
             raise TypeError(f"a function is called by name, not by {type(name).__name__}")

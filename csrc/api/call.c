@@ -49,12 +49,16 @@ static int engine_cause(uint32_t ivor)
 int pyexit_interrupt(struct pyexit_machine *machine, uint32_t vcpu, uint32_t ivor, uint32_t esr, uint64_t dear,
 		     struct pyexit_end *end)
 {
-	struct ppc_cause cause = { .ivor = ivor, .esr = esr, .ea = dear };
+	struct ppc_cause cause = { .ivor = ivor, .esr = esr };
 
 	if (!machine || !end)
 		return -EFAULT;
 	if (vcpu >= machine->vcpus || !engine_cause(ivor))
 		return -EINVAL;
+	if (ivor != IVOR_ALIGNMENT)	/* no DEAR: reports name the pc */
+		cause.ea = machine->hw.thread[machine->vcpu_thread[vcpu]].pc;
+	else
+		cause.ea = machine->hw.params.width == 64 ? dear : (uint32_t)dear;
 	return end_of(machine->width->interrupt(&machine->hw, machine->vcpu_thread[vcpu], &cause), end);
 }
 

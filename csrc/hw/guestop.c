@@ -263,22 +263,48 @@ static struct ppc_end move_spr(const struct ppc_op *op, uint32_t number, uint32_
 	return advance(op, end);
 }
 
+/* SPRs of the hypervisor's that this model keeps no storage for: a guest's move traps all the same. */
+static int is_hypervisor_spr(uint32_t number)
+{
+	/* DEC, DECAR, DBCR0-2, IAC1-2, DAC1-2, TSR, TCR, HID1, L1CSR0-1, BUCSR, PWRMGTCR0 (mmu-hardware 6.5, emulate 4) */
+	static const uint16_t numbers[] = { 22, 54, 308, 309, 310, 312, 313, 316, 317, 336, 340, 1009, 1010, 1011, 1013,
+					    1019 };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i] == number)
+			return 1;
+	return 0;
+}
+
+/* The register that a guest's move of @number reaches, 0 if it does not reach one. */
+static uint32_t guest_reaches(const struct ppc_op *op, uint32_t number, uint32_t move)
+{
+	for (size_t i = 0; i < sizeof(guest_sprs) / sizeof(guest_sprs[0]); i++)
+		if (guest_sprs[i].number == number && guest_sprs[i].moves & move &&
+		    ppc_spr_exists(op->hw, guest_sprs[i].to, move == GUEST_WRITE))
+			return guest_sprs[i].to;
+	return 0;
+}
+
 static struct ppc_end op_spr(const struct ppc_op *op, uint32_t move)
 {
-	uint32_t number = spr_number(op->word);
+	uint32_t number = spr_number(op->word), to;
 
 	if (op->t->msr & MSR_PR && number & 0x10)
 		return ppc_program(op->hw, op->thread, ESR_PPR);	/* U23: before all else */
 	if (op->t->msr & MSR_PR && !is_user_spr(number, move))
 		return ppc_program(op->hw, op->thread, ESR_PIL);
-	if (!ppc_spr_exists(op->hw, number, move == GUEST_WRITE))
+	if (is_guest(op)) {
+		to = guest_reaches(op, number, move);
+		if (to)
+			return move_spr(op, to, move);
+		if (is_hypervisor_spr(number) || ppc_spr_exists(op->hw, number, 0) ||
+		    ppc_spr_exists(op->hw, number, 1))
+			return trap(op);	/* also the wrong direction: HV-priv before illegal (U23) */
+	}
+	if (is_guest(op) || !ppc_spr_exists(op->hw, number, move == GUEST_WRITE))
 		return ppc_program(op->hw, op->thread, ESR_PIL);
-	if (!is_guest(op))
-		return move_spr(op, number, move);
-	for (size_t i = 0; i < sizeof(guest_sprs) / sizeof(guest_sprs[0]); i++)
-		if (guest_sprs[i].number == number && guest_sprs[i].moves & move)
-			return move_spr(op, guest_sprs[i].to, move);
-	return trap(op);
+	return move_spr(op, number, move);
 }
 
 static struct ppc_end op_mfspr(const struct ppc_op *op)
@@ -336,13 +362,13 @@ static struct ppc_end guest_tlbwe(const struct ppc_op *op)
 {
 	uint64_t logical = (uint64_t)(uint32_t)op->spr->MAS7 << 32 | (op->spr->MAS3 & 0xfffff000u), real;
 	uint64_t mas3 = op->spr->MAS3, mas7 = op->spr->MAS7, mas0 = op->spr->MAS0;
+	uint32_t lpid = (uint32_t)op->spr->MAS8 & op->hw->params.lpid_mask;
 	struct ppc_cause miss = { .ivor = IVOR_LRAT_ERROR, .ea = op->t->pc };
 	struct ppc_end end;
 
 	if (op->spr->MAS1 & MAS1_V) {
-		if (!ppc_lrat_translate(op->hw, ppc_core_of(op->hw, op->thread), logical,
-					(uint32_t)op->spr->MAS8 & op->hw->params.lpid_mask, ppc_tlbwe_size(op->hw, op->thread),
-					&real))
+		if (!ppc_lrat_translate(op->hw, ppc_core_of(op->hw, op->thread), logical, lpid,
+					ppc_tlbwe_size(op->hw, op->thread), &real))
 			return ppc_interrupt(op->hw, op->thread, &miss);
 		op->spr->MAS3 = (mas3 & 0xfffu) | (real & 0xfffff000u);
 		op->spr->MAS7 = real >> 32;

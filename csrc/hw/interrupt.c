@@ -137,7 +137,8 @@ static void write_syndrome(struct pyexit_spr *spr, const struct ppc_cause *cause
 {
 	if (cause->ivor == IVOR_MACHINE_CHECK) {
 		spr->MCSR |= cause->esr;
-		spr->MCAR = cause->ea;
+		if (cause->esr & MCSR_MAV)
+			spr->MCAR = cause->ea;
 	}
 	if (flags & ROW_ESR)
 		*(guest ? &spr->GESR : &spr->ESR) = cause->esr;

@@ -232,6 +232,12 @@ static struct ppc_end permit(const struct ppc_access *a, uint64_t ea, const stru
 	return entry->mas3 & needed ? PPC_DONE : storage(a, ea, access_esr(a), 0);
 }
 
+/* BO alone (mmu-hardware 12), but an external access always says so and whether it stores (9.4). */
+static uint32_t byte_order_esr(const struct ppc_access *a)
+{
+	return ESR_BO | (a->context.esr ? access_esr(a) : 0);
+}
+
 /* Does the second page disagree in E with the first? (mmu-hardware 5.2) */
 static int byte_order_differs(const struct ppc_access *a, const struct ppc_hits *second, const struct ppc_entry *entry)
 {
@@ -266,7 +272,7 @@ static struct ppc_end two_pages(const struct ppc_access *a, uint64_t ea, uint64_
 		return end;
 	hits2 = look_up(a, ea2);
 	if (byte_order_differs(a, &hits2, entry))
-		return storage(a, ea2, ESR_BO | (a->context.esr ? access_esr(a) : 0), 0);	/* mmu-hardware 9.4, 12 */
+		return storage(a, ea2, byte_order_esr(a), 0);
 	end = permit(a, ea, entry);
 	if (end.outcome == PYEXIT_DONE)
 		end = check_hits(a, ea2, &hits2, entry2);
@@ -285,9 +291,10 @@ static struct pyexit_translation translate(struct ppc_hw *hw, uint32_t thread, u
 		.probe = probe,
 	};
 	int crosses = (ea & (PYEXIT_PAGE_SIZE - 1)) + size > PYEXIT_PAGE_SIZE;
-	uint64_t ea2 = ppc_ea(hw, thread, (ea | (PYEXIT_PAGE_SIZE - 1)) + 1);
+	uint64_t next = (ea | (PYEXIT_PAGE_SIZE - 1)) + 1;
+	uint64_t ea2 = host ? (ulong_t)next : ppc_ea(hw, thread, next);
 	struct ppc_entry entry, entry2;
-	uint64_t ea1 = ppc_ea(hw, thread, ea);
+	uint64_t ea1 = host ? ea : ppc_ea(hw, thread, ea);
 	struct ppc_end end = crosses ? two_pages(&a, ea1, ea2, &entry, &entry2) : one_page(&a, ea1, &entry);
 	struct pyexit_translation result = { .outcome = (uint32_t)end.outcome, .ivor = end.ivor };
 

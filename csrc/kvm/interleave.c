@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "interleave.h"
 
-#include "../width.h"
 #include "entry_fetch.h"
 
 static void action_call(struct pyexit_machine *machine, const struct pyexit_action *action)

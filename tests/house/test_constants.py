@@ -92,7 +92,9 @@ def reference_values() -> dict[str, int]:
 def test_values_are_equal(c_values: dict[str, int], reference_values: dict[str, int]) -> None:
     both = c_values.keys() & reference_values.keys()
     assert len(both) > 150
-    assert {name: c_values[name] for name in both} == {name: reference_values[name] for name in both}
+    word = (1 << 64) - 1  # the program prints the highest bit of a 64-bit constant as a sign
+    mine = {name: c_values[name] & word for name in both}
+    assert mine == {name: reference_values[name] & word for name in both}
 
 
 def test_reference_has_every_constant_of_the_core(

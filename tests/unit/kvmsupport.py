@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pyexit import Machine
 from pyexit.io.events import SITES
 
@@ -126,7 +124,3 @@ def vector(priority: int) -> int:
     """Where a new vcpu takes `priority` (exit 12.2 C5)."""
     return 0x55557700 | 4 * priority
 
-
-def with_bits(**options: Any) -> dict[str, Any]:
-    """Options of a machine whose two threads are cores of their own."""
-    return {"cores": 2, "vcpus": 2} | options

@@ -41,7 +41,7 @@ def fetching(m: Machine) -> Machine:
         ("core.hes_victim[127]", 7),
         ("thread.ops[12]", 5),
         ("e500.gtlb_priv1.pfn[15]", 0x12345),
-        ("host.tb", 1 << 40),
+        ("core.tb", 1 << 40),
         ("host.thread_debug.dac2", 3),
         ("kvm.mmu_invalidate_seq", 9),
     ],

@@ -454,15 +454,6 @@ def test_atsel_is_reserved_on_mav1(machine: MachineFactory, model: str) -> None:
     assert is_valid(m, 1, 5)
 
 
-@pytest.mark.parametrize("name", ["ppc_tlbre", "ppc_tlbwe"])
-def test_lrat_is_not_supported_yet(machine: MachineFactory, name: str) -> None:
-    """pyexit.h pyexit_call: -ENOTSUP for MAS0[ATSEL]=1 on e6500."""
-    m = machine(model="e6500")
-    set_mas(m, {0: 0x80000000})
-    with refused(errno.ENOTSUP):
-        m.call(name, 0)
-
-
 def test_recorded_tlbwe_stores_the_registers_as_they_are(machine: MachineFactory) -> None:
     """vectors/SCHEMA.md: IPROT in TLB0, low EPN bits, any size; NV from MAS0 & 3."""
     m = machine(model="e500mc", params="recorded")

@@ -221,7 +221,7 @@ def _recorded(core: Params) -> Params:
         miss_u=0,
         miss_epn=2,
         tsize_check=0,
-        altivec=core.altivec,
+        altivec=int(core.width == 64),
     )
 
 

@@ -258,6 +258,11 @@ _USER_BOTH = frozenset((SPR_XER, SPR_LR, SPR_CTR, SPR_VRSAVE))
 _USER_READ = frozenset((*range(SPR_USPRG3, SPR_USPRG3 + 5), SPR_TBL, SPR_TBU, SPR_ATBL, SPR_ATBU))
 
 
+#: Hypervisor SPRs that the model keeps no storage for: DEC, DECAR, DBCR0-2, IAC1-2, DAC1-2, TSR, TCR, HID1,
+#: L1CSR0-1, BUCSR, PWRMGTCR0 (mmu-hardware 6.5; numbers of emulate.md 4).
+_NO_STORAGE = frozenset((22, 54, 308, 309, 310, 312, 313, 316, 317, 336, 340, 1009, 1010, 1011, 1013, 1019))
+
+
 def _spr_refusal(hw: Hardware, thread: int, number: int, write: bool) -> End | None:
     """The interrupt of a move that is not executed."""
     if _is_user(hw, thread):
@@ -267,9 +272,14 @@ def _spr_refusal(hw: Hardware, thread: int, number: int, write: bool) -> End | N
             return _program(hw, thread, ESR_PIL)
     native = NATIVE.get(number) if _is_guest(hw, thread) else None
     usable = native is not None and (native.write if write else native.read)
-    if not spr_exists(hw.params, native.number if native and usable else number, write):
+    if _is_guest(hw, thread) and number in _NO_STORAGE:
+        return _trap(hw, thread)
+    if _is_guest(hw, thread) and not usable:
+        known = spr_exists(hw.params, number, False) or spr_exists(hw.params, number, True)
+        return _trap(hw, thread) if known else _program(hw, thread, ESR_PIL)  # HV-priv before illegal (U23)
+    if not spr_exists(hw.params, native.number if native else number, write):
         return _program(hw, thread, ESR_PIL)
-    return _trap(hw, thread) if _is_guest(hw, thread) and not usable else None
+    return None
 
 
 def _real_spr(hw: Hardware, thread: int, number: int) -> int:

@@ -244,11 +244,11 @@ def ppc_tlbwe(hw: Hardware, thread: int) -> End:
     entry = _entry_to_write(hw, thread)
     if not _size_fits(hw, thread, entry.mas1):
         return ppc_program(hw, thread, ESR_PIL)
-    return _write_entry(hw, thread, entry)
+    return _write_entry(hw, thread, entry, hw.spr[thread].MAS3, hw.spr[thread].MAS7)
 
 
 def ppc_guest_tlbwe(hw: Hardware, thread: int) -> End:
-    """tlbwe by a guest that may: its RPN is a logical address; a miss in the LRAT counts none (10.1, 10.5)."""
+    """tlbwe by a guest that may: its RPN is a logical address; an LRAT error is no write (10.1, 10.5)."""
     core, entry = core_of(hw, thread), _entry_to_write(hw, thread)
     if not _size_fits(hw, thread, entry.mas1):
         count(hw, thread, OP_TLBWE)
@@ -261,7 +261,7 @@ def ppc_guest_tlbwe(hw: Hardware, thread: int) -> End:
             return ppc_interrupt(hw, thread, Cause(IVOR_LRAT_ERROR, ulong(hw.params, hw.thread[thread].pc)))
         entry = with_real_page(hw.params, entry, real)
     count(hw, thread, OP_TLBWE)
-    return _write_entry(hw, thread, entry)
+    return _write_entry(hw, thread, entry, entry.mas3, entry.mas7)
 
 
 def with_real_page(params: Params, entry: Entry, real: int) -> Entry:
@@ -270,11 +270,11 @@ def with_real_page(params: Params, entry: Entry, real: int) -> Entry:
     return entry._replace(mas3=mas3, mas7=kept(params, "MAS7", real >> 32))
 
 
-def _write_entry(hw: Hardware, thread: int, entry: Entry) -> End:
-    """The write itself, and its event: the registers as they are, without ATSEL (mmu-hardware 2.1)."""
+def _write_entry(hw: Hardware, thread: int, entry: Entry, mas3: int, mas7: int) -> End:
+    """The write itself, and its event: the registers, a guest's with the real page and without ATSEL."""
     spr = hw.spr[thread]
     mas0 = spr.MAS0 & ~MAS0_ATSEL if is_mav2(hw.params) else spr.MAS0
-    words = (mas0, spr.MAS1, spr.MAS2, spr.MAS3, spr.MAS7, spr.MAS8)
+    words = (mas0, spr.MAS1, spr.MAS2, mas3, mas7, spr.MAS8)
     log(hw, EVENT_TLBWE, 0, *_words(hw.params, *words))
     store_entry(hw, core_of(hw, thread), _place_to_write(hw, thread), entry)
     return End(DONE)

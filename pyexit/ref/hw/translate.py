@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pyexit.ref.events import DONE, DROPPED, EXTERNAL, TAKEN_BY_GUEST
-from pyexit.ref.hw.core import Hardware, core_of, ea_of, is_mav2, set_mas
+from pyexit.ref.hw.core import Hardware, core_of, ea_of, is_mav2, set_mas, ulong
 from pyexit.ref.hw.interrupt import Cause, multi_hit_cause, ppc_interrupt, ppc_interrupt_end
 from pyexit.ref.hw.memory import PAGE_SIZE
 from pyexit.ref.hw.regs import (
@@ -145,15 +145,20 @@ class Page(NamedTuple):
         return page_size(self.entry.mas1)
 
 
+def _formed(hw: Hardware, thread: int, ea: int, from_host: bool) -> int:
+    """The address as the code forms it: KVM's own hands over a whole unsigned long (docs/choices.md)."""
+    return ulong(hw.params, ea) if from_host else ea_of(hw, thread, ea)
+
+
 def ppc_translate(
     hw: Hardware, thread: int, ea: int, size: int, access: int, probe: bool, from_host: bool = False
 ) -> Translation:
     """Translate an access of the code that runs on the thread; with `probe` nothing changes."""
-    context, ea = _context(hw, thread, access, probe, from_host), ea_of(hw, thread, ea)
+    context, ea = _context(hw, thread, access, probe, from_host), _formed(hw, thread, ea, from_host)
     pages = [_direct(hw, thread, context, ea) or _walk(hw, thread, context, ea)]
     cause = _entry_cause(hw, thread, context, pages[0])
     if cause is None and ea % PAGE_SIZE + size > PAGE_SIZE:
-        second = ea_of(hw, thread, ea - ea % PAGE_SIZE + PAGE_SIZE)
+        second = _formed(hw, thread, ea - ea % PAGE_SIZE + PAGE_SIZE, from_host)
         upper = _direct(hw, thread, context, second)
         if upper is None:  # a walk is part of the upper access: only if the lower one may be made
             cause = _permission(context, pages[0])
