@@ -72,6 +72,12 @@ class Lockstep:
         self._steps.append(Step(call=name, args=tuple(args)))
         return self._both(lambda backend: backend.call(name, args), _result_parts)
 
+    def repeat(self, name: str, args: Sequence[int], times: int) -> Result:
+        """Call on both, compared each time."""
+        for _ in range(times - 1):
+            self.call(name, args)
+        return self.call(name, args)
+
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """Translate on both."""
         self._steps.append(Step(verb="translate", args=(vcpu, ea, size, access, int(probe))))

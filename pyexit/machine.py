@@ -58,6 +58,7 @@ PUBLIC = (
     "pending",
     "pin",
     "read_ram",
+    "repeat",
     "restore",
     "save",
     "scenario",
@@ -329,6 +330,12 @@ class Machine:
         for number, arg in enumerate(args):
             bounded(f"{name}: argument {number}", arg, 0, _U64)
         return self._core.call(name, args)
+
+    def repeat(self, name: str, *args: int, times: int) -> Result:
+        """call() `times` times, 1 to 2**32, in one go: the loop of who measures. The last answer."""
+        for number, arg in enumerate(args):
+            bounded(f"{name}: argument {number}", arg, 0, _U64)
+        return self._core.repeat(name, args, bounded("times", times, 1, 1 << 32))
 
     def mtspr(self, spr: int | str, value: int, thread: int = 0) -> Result:
         """mtspr in hypervisor state (mmu-hardware 1, 2.8); `spr` is a number or a name such as "MAS1"."""

@@ -114,6 +114,9 @@ class Backend(Protocol):
     def call(self, name: str, args: Sequence[int]) -> Result:
         """Call one function of the core; OSError as pyexit_call says."""
 
+    def repeat(self, name: str, args: Sequence[int], times: int) -> Result:
+        """The same call `times` times; the last answer."""
+
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """Translate; OSError as pyexit_translate says."""
 

@@ -126,11 +126,16 @@ class Native:
 
     def call(self, name: str, args: Sequence[int]) -> Result:
         """pyexit_call()."""
+        return self.repeat(name, args, 1)
+
+    def repeat(self, name: str, args: Sequence[int], times: int) -> Result:
+        """pyexit_repeat(): the loop is in C."""
         count = len(args)
         array = self._args if count <= _ARGS else ffi.new("uint64_t[]", count)
         array[0:count] = args
         result = self._result
-        error = lib.pyexit_call(self._machine, self._names.get(name) or name.encode(), array, count, result)
+        known = self._names.get(name) or name.encode()
+        error = lib.pyexit_repeat(self._machine, known, array, count, times, result)
         if error:
             check(error, f"{name}({', '.join(map(hex, args))})")
         value = result.value

@@ -179,6 +179,12 @@ class Reference:
         with self._ring():
             return Result(*api.call(self._world, name, list(args)))
 
+    def repeat(self, name: str, args: Sequence[int], times: int) -> Result:
+        """The same call, `times` times."""
+        for _ in range(times - 1):
+            self.call(name, args)
+        return self.call(name, args)
+
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """pyexit.ref.api.translate()."""
         with self._ring():

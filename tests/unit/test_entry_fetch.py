@@ -65,6 +65,8 @@ def guest(machine: MachineFactory, model: str, fetch: str, *, msr: int = GS, **o
     """A vcpu that exited at PC: EPLC as vcpu_load leaves it, no entry yet, an old word in the cache."""
     m = machine(model=model, fetch=fetch, **options)
     vectors(m)
+    for n in range(1, m.shape.cores * m.shape.threads):  # the threads of a core share them (9.8)
+        m.set({f"spr{n}.IVOR[{ivor}]": ivor << 4 for ivor in range(64)})
     m.set({"vcpu.arch.regs.nip": PC, "vcpu.arch.pid": PID, "vcpu.arch.shared.msr": msr, "spr.PID": PID})
     m.set({"spr.EPLC": eplc(m), "vcpu.arch.last_inst": 0x11111111, "thread.pc": 0xC0001000})
     m.store_word(REAL, WORD)
