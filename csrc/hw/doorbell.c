@@ -57,7 +57,7 @@ static struct ppc_end ppc_msgclr(struct ppc_hw *hw, uint32_t thread, uint64_t me
 
 struct pin_row {
 	uint32_t pin, ivor;
-	uint32_t enable;	/* MSR bit that gates it in guest state; 0: the hypervisor's own are never gated there */
+	uint32_t enable;	/* MSR bit that gates it in guest state; 0: the hypervisor's own, never gated there */
 	int level;		/* stays when taken */
 };
 

@@ -266,9 +266,9 @@ static struct ppc_end move_spr(const struct ppc_op *op, uint32_t number, uint32_
 /* SPRs of the hypervisor's that this model keeps no storage for: a guest's move traps all the same. */
 static int is_hypervisor_spr(uint32_t number)
 {
-	/* DEC, DECAR, DBCR0-2, IAC1-2, DAC1-2, TSR, TCR, HID1, L1CSR0-1, BUCSR, PWRMGTCR0 (mmu-hardware 6.5, emulate 4) */
-	static const uint16_t numbers[] = { 22, 54, 308, 309, 310, 312, 313, 316, 317, 336, 340, 1009, 1010, 1011, 1013,
-					    1019 };
+	/* DEC, DECAR, DBCR0-2, IAC1-2, DAC1-2, TSR, TCR, HID1, L1CSR0-1, BUCSR, PWRMGTCR0 (mmu-hardware 6.5) */
+	static const uint16_t numbers[] = { 22,  54,  308, 309, 310,  312,  313,  316,  317,
+					    336, 340, 1009, 1010, 1011, 1013, 1019 };
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i] == number)

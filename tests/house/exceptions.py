@@ -8,9 +8,8 @@ from __future__ import annotations
 
 #: Rooms of the core without a Python room of the same word, or the other way round, or without a unit test.
 ONE_WORD: dict[str, str] = {
-    "csrc/calls.c": "the table of both hands: in C one file, in the reference api.py and kvm/calls.py",
     "csrc/kvm/calls.c": "pyexit/ref/kvm/calls.py is a part of what csrc/calls.c is",
-    "csrc/kvm/host_services.c": "the reference has the host's state (host.py) and its verbs in two modules: no circle",
+    "csrc/kvm/host_services.c": "the reference splits the host into its state, host.py, and its verbs",
     "csrc/kvm/kvm_run.c": "the arms of kvm_run's union: C has a union for that",
 }
 
