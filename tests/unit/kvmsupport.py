@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the tests of KVM's rooms share: a vcpu as the worked examples have it, calls, and the log of events."""
+"""What the tests of KVM's rooms share: a vcpu as the worked examples have it, calls, the log of events."""
 
 from __future__ import annotations
 
@@ -123,4 +123,3 @@ def units(model: str) -> list[str]:
 def vector(priority: int) -> int:
     """Where a new vcpu takes `priority` (exit 12.2 C5)."""
     return 0x55557700 | 4 * priority
-

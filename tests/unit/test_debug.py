@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""kvm/debug: kvmppc_handle_debug, KVM_SET_GUEST_DEBUG, the guest's protected MSR bits (exit 9, 16 V16-V17)."""
+"""kvm/debug: kvmppc_handle_debug, KVM_SET_GUEST_DEBUG, protected MSR bits (exit 9, 16 V16-V17)."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ def test_ide_alone_is_nothing(machine: MachineFactory, model: str, dbsr: int) ->
 @each_model
 @pytest.mark.parametrize("dbsr", [IC, TIE, IDE | IAC1, DAC2W, RET])
 @pytest.mark.parametrize(("msr", "dbcr0"), [(DE, IDM), (DE, 0), (0, IDM), (0, 0)])
-def test_event_of_the_guest(
-    machine: MachineFactory, model: str, dbsr: int, msr: int, dbcr0: int
-) -> None:
+def test_event_of_the_guest(machine: MachineFactory, model: str, dbsr: int, msr: int, dbcr0: int) -> None:
     """exit 9.1 guest 2, 3: DEBUG with DE and IDM; a trap without DE is PROGRAM with PTR; dbsr unchanged."""
     m = debugged(machine(model=model), dbsr, msr, dbcr0=dbcr0)
     assert call(m, "kvmppc_handle_debug") == RESUME_GUEST
@@ -129,9 +127,7 @@ def test_v16_through_the_exit(machine: MachineFactory, model: str) -> None:
 
 @each_model
 @pytest.mark.parametrize("owner", [SINGLESTEP, SW_BP, 1 << 31])
-def test_any_control_bit_makes_user_space_the_owner(
-    machine: MachineFactory, model: str, owner: int
-) -> None:
+def test_any_control_bit_makes_user_space_the_owner(machine: MachineFactory, model: str, owner: int) -> None:
     """exit 9.1: guest_debug not 0."""
     assert call(debugged(machine(model=model), IC, owner=owner), "kvmppc_handle_debug") == RESUME_HOST
 
@@ -171,7 +167,9 @@ def test_disabling(machine: MachineFactory, model: str, control: int) -> None:
 
 
 @each_model
-@pytest.mark.parametrize(("control", "dbcr0"), [(ENABLE, 0), (ENABLE | SINGLESTEP, IDM | IC), (ENABLE | SW_BP, 0)])
+@pytest.mark.parametrize(
+    ("control", "dbcr0"), [(ENABLE, 0), (ENABLE | SINGLESTEP, IDM | IC), (ENABLE | SW_BP, 0)]
+)
 def test_enabling(machine: MachineFactory, model: str, control: int, dbcr0: int) -> None:
     """exit 9.2 G3 to G5: without USE_HW_BP the entries are not looked at; MSR[DE] is not forced (Q11)."""
     m = owned(machine(model=model))
@@ -239,9 +237,7 @@ def test_protected_msr_bit_reaches_hardware_at_the_next_load(machine: MachineFac
 
 @each_model
 @pytest.mark.parametrize("control", [0, ENABLE, ENABLE | HW_BP])
-def test_ioctl_puts_the_vcpu_whatever_it_answers(
-    machine: MachineFactory, model: str, control: int
-) -> None:
+def test_ioctl_puts_the_vcpu_whatever_it_answers(machine: MachineFactory, model: str, control: int) -> None:
     """exit 9.2 G7, 12.3: vcpu_put clears DBSR by writing it to itself."""
     m = guest(machine(model=model))
     m.set({"host.real_vcpu_load": 1, "spr.DBSR": IC})

@@ -7,8 +7,8 @@ import errno
 
 import pytest
 
-from pyexit import Machine, Outcome
-from pyexit.machine import PINS, End
+from pyexit import End, Machine, Outcome
+from pyexit.machine import PINS
 
 from .support import (
     CE,
@@ -33,7 +33,7 @@ NONE = End(Outcome.DONE, 0)
 DBELL, DBELL_CRIT, G_DBELL, G_DBELL_CRIT, G_DBELL_MC = (kind << 27 for kind in range(5))
 BROADCAST = 0x04000000
 
-#: Pins in the order in which they are taken: exit number, save registers, the bit that gates it in guest state.
+#: Pins in the order in which they are taken: exit number, save registers, the MSR bit that gates it.
 # Those of the hypervisor are enabled whenever the guest runs; guest doorbells and EXTGS wait for the guest.
 DUE = {
     "machine_check": (1, "MCSRR", 0),
@@ -52,7 +52,9 @@ DUE = {
 each_pin = pytest.mark.parametrize("pin", DUE)
 
 
-def guest(machine: MachineFactory, model: str = "e500mc", msr: int = GS | EE | CE | ME, **options: int) -> Machine:
+def guest(
+    machine: MachineFactory, model: str = "e500mc", msr: int = GS | EE | CE | ME, **options: int
+) -> Machine:
     m = machine(model=model, **options)
     vectors(m)
     m.set({"thread.msr": msr, "thread.pc": PC})
@@ -102,7 +104,7 @@ def test_only_the_external_level_stays(machine: MachineFactory, pin: str) -> Non
 
 @each_pin
 def test_gates(machine: MachineFactory, pin: str) -> None:
-    """exit 7.4: G_DBELL waits for EE, the critical one for CE, that of machine checks for ME; GS=1 opens others."""
+    """exit 7.4: G_DBELL waits for EE, the critical one for CE, that of machine checks for ME; GS opens the rest."""
     exit_nr, _, gate = DUE[pin]
     for msr in (GS, GS | EE, GS | CE, GS | ME, GS | DE, GS | EE | CE | ME):
         m = guest(machine, msr=msr)
@@ -168,7 +170,6 @@ def test_external_input_of_the_guest(machine: MachineFactory, model: str) -> Non
 
 def send(m: Machine, message: int, thread: int = 0) -> None:
     assert m.call("ppc_msgsnd", thread, message).ret == Outcome.DONE
-
 
 
 def two_threads(machine: MachineFactory) -> Machine:

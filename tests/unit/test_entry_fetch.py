@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyexit import Machine, Outcome
-from pyexit.machine import End
+from pyexit import End, Machine, Outcome
 
 from .support import (
     ALL_PERMS,
@@ -16,6 +15,7 @@ from .support import (
     IND,
     IS,
     PR,
+    SR,
     SX,
     TGS,
     TS,
@@ -23,7 +23,6 @@ from .support import (
     UX,
     M,
     MachineFactory,
-    SR,
     V,
     changed,
     each_model,

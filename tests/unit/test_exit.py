@@ -156,7 +156,9 @@ def test_row(machine: MachineFactory, model: str, row: Row) -> None:
     before = m.snapshot()
     assert handle_exit(m, row.number) == RESUME_GUEST
     events = texts(m)
-    trace = f"kvm_exit exit={NAMES[row.number]} | pc=0x1000 | msr={GS | MSR:#x} | dar=0xa0 | last_inst={NOP:#x}"
+    trace = (
+        f"kvm_exit exit={NAMES[row.number]} | pc=0x1000 | msr={GS | MSR:#x} | dar=0xa0 | last_inst={NOP:#x}"
+    )
     expected = [f"host {row.host}"] * (row.host is not None) + [trace]
     expected += [f"kvm_booke_queue_irqprio vcpu=0 prio={row.prio} pending=0"] * (row.prio is not None)
     assert events == expected + units(model)
@@ -242,9 +244,7 @@ def test_v14_machine_check(machine: MachineFactory, model: str) -> None:
     assert (m["run.exit_reason"], m["spr.MCSR"], pending(m)) == (EXIT_UNKNOWN, 0x8000, set())
     assert {name for name in changed(m, before) if not name.startswith("run.")} == {"host.irq_enabled"}
     gprs = [0, 0xFFFFF8, *range(0x102, 0x120)]
-    lines = [
-        f"gpr{n:02d}: " + " ".join(f"{value:08x}" for value in gprs[n : n + 4]) for n in range(0, 32, 4)
-    ]
+    lines = [f"gpr{n:02d}: " + " ".join(f"{value:08x}" for value in gprs[n : n + 4]) for n in range(0, 32, 4)]
     head = [
         "MACHINE CHECK: 8000",
         f"pc:   00001000 msr:  {GS | MSR:08x}",

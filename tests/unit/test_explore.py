@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pyexit import Machine, Step
-from pyexit.actions import POINTS, Action
+from pyexit import Action, Machine, Step
+from pyexit.actions import POINTS
 
 from .support import GS, SGS, SR, SX, TGS, M, MachineFactory, V, put, tsize
 
@@ -154,7 +154,7 @@ def test_scenario_with_actions_is_refused(machine: MachineFactory) -> None:
         ([("ppc_tlbilxx", 1)], ["fetch:read"]),
         ([("store", 1)], ["fetch:read"]),
         ([("preempt",)], ["fetch:elsewhere"]),
-        ([("preempt",)] * 8, list(POINTS)),
+        ([("store", REAL, n) for n in range(8)], list(POINTS)),
     ],
 )
 def test_what_cannot_be_explored(

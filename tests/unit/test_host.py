@@ -75,8 +75,9 @@ def test_halts_are_counted_per_call(machine: MachineFactory, model: str) -> None
 @each_model
 @pytest.mark.parametrize("n", [0, 1])
 def test_kick_names_the_vcpu(machine: MachineFactory, model: str, n: int) -> None:
-    """SCHEMA events, kick n."""
+    """SCHEMA events, kick n; pyexit.h: the number of the vcpu, which its vcpu_id need not be."""
     m = machine(model=model, vcpus=2)
+    m.set({"vcpu.vcpu_id": 8, "vcpu1.vcpu_id": 9})
     m.events()
     call(m, "kvmppc_set_tsr_bits", 1, vcpu=n)
     assert log(m) == [f"kick {n}"]
@@ -95,9 +96,7 @@ def test_vcpus_ask_their_own_thread(machine: MachineFactory, model: str) -> None
 
 @each_model
 @pytest.mark.parametrize("held", [0, 0x2000, 0x02000000, 0x02002000])
-def test_units_are_given_up_if_the_thread_holds_them(
-    machine: MachineFactory, model: str, held: int
-) -> None:
+def test_units_are_given_up_if_the_thread_holds_them(machine: MachineFactory, model: str, held: int) -> None:
     """exit 7.7 R3, R8: after the load the thread holds them."""
     m = guest(machine(model=model))
     m.set({"host.thread_regs_msr": held, "host.irq_enabled": 1})

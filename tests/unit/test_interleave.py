@@ -11,9 +11,8 @@ import errno
 
 import pytest
 
-from pyexit import Machine, Outcome
-from pyexit.actions import POINTS, Action
-from pyexit.machine import End, Fetch
+from pyexit import Action, End, Fetch, Machine, Outcome
+from pyexit.actions import POINTS
 
 from .support import (
     GS,
@@ -80,7 +79,14 @@ def entry(m: Machine, real: int, perms: int) -> None:
 def rewrite(m: Machine, point: str, real: int = OTHER_REAL, perms: int = SX | UX | SR) -> Action:
     """Thread 1 writes the entry anew."""
     mas1, mas8 = tags(m)
-    words = {0: 0x10000000 | ENTRY << 16, 1: mas1, 2: PC & ~0xFFF | M, 3: real & ~0xFFF | perms, 7: 0, 8: mas8}
+    words = {
+        0: 0x10000000 | ENTRY << 16,
+        1: mas1,
+        2: PC & ~0xFFF | M,
+        3: real & ~0xFFF | perms,
+        7: 0,
+        8: mas8,
+    }
     m.set({f"spr1.MAS{n}": value for n, value in words.items()})
     return Action(point, "ppc_tlbwe", (1,))
 
@@ -243,8 +249,8 @@ def test_lwepx_has_no_mapping_to_lose(machine: MachineFactory, fetch: str, point
 def test_sibling_faults_meanwhile(machine: MachineFactory, fetch: str) -> None:
     """exit 11.7, 11.8: thread 1 takes a host miss of its own while thread 0 fetches.
 
-    lwepx: the host's handler, at no price. do-kvm: two more moves in the vector, EPLC[EGS]=0: the host's. Hijack:
-    thread 0's stub stands at the vector that the threads share; it sends the fault on to the saved one.
+    lwepx: the host's handler, at no price. do-kvm: two more moves in the vector, EPLC[EGS]=0: the host's.
+    Hijack: thread 0's stub stands at the vector that the threads share; it sends the fault on to the saved one.
     """
     m = guest(machine, fetch)
     m.set({"spr1.EPLC": 0, "thread1.pc": 0xC0001000})
@@ -252,11 +258,15 @@ def test_sibling_faults_meanwhile(machine: MachineFactory, fetch: str) -> None:
     assert m.entry_fetch() == End(Outcome.DONE, 0)
     assert m["vcpu.arch.last_inst"] == OLD
     assert (m["thread1.pc"], m["spr1.SRR0"], m["spr1.DEAR"]) == (host_vector(DTLB), 0xC0001000, 0x55550000)
-    assert m.counters(1) == {"lwepx": 1} | {
-        "lwepx": {},
-        "lwepx-do-kvm": {"mfspr": 2},
-        "lwepx-hijack": {"forward": 1},
-    }[fetch]
+    assert (
+        m.counters(1)
+        == {"lwepx": 1}
+        | {
+            "lwepx": {},
+            "lwepx-do-kvm": {"mfspr": 2},
+            "lwepx-hijack": {"forward": 1},
+        }[fetch]
+    )
     assert [m[f"spr{n}.IVOR[{DTLB}]"] for n in ("", 1)] == [DTLB << 4] * 2
 
 

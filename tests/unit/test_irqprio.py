@@ -122,7 +122,9 @@ ROWS = (
     Row(20, EE, "SRR", KEPT, stays=True, vector=16),
 )
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.priority))
-each_gated = pytest.mark.parametrize("row", [row for row in ROWS if row.gate], ids=lambda row: str(row.priority))
+each_gated = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.gate], ids=lambda row: str(row.priority)
+)
 
 NEVER = (7, 19, 23, 31)
 
@@ -283,9 +285,7 @@ def test_computation_mode_of_the_interrupted_code_is_dropped(machine: MachineFac
 
 @each_model
 @each_row
-def test_debug_mode_is_forced_while_user_space_debugs(
-    machine: MachineFactory, model: str, row: Row
-) -> None:
+def test_debug_mode_is_forced_while_user_space_debugs(machine: MachineFactory, model: str, row: Row) -> None:
     """exit 7.3: a delivered interrupt gets DE again."""
     m = ready(machine(model=model), ALL_MSR & ~PR, row.priority)
     m["vcpu.guest_debug"] = 1
@@ -386,9 +386,7 @@ def test_all_three_doorbells_in_order(machine: MachineFactory, model: str) -> No
 
 
 @each_model
-@pytest.mark.parametrize(
-    ("lpid", "vcpu_id", "tag"), [(2, 0, 0x8000), (63, 5, 0xFC005), (0x2001, 1, 0x4001)]
-)
+@pytest.mark.parametrize(("lpid", "vcpu_id", "tag"), [(2, 0, 0x8000), (63, 5, 0xFC005), (0x2001, 1, 0x4001)])
 def test_tag_of_a_doorbell(machine: MachineFactory, model: str, lpid: int, vcpu_id: int, tag: int) -> None:
     """exit 7.4, 1.10: (lpid << 14) | vcpu_id, cut to 27 bits."""
     m = ready(machine(model=model), 0, EXTERNAL)
@@ -448,7 +446,8 @@ def test_doorbells_go_out_for_every_attempt(machine: MachineFactory, model: str)
 
 @each_model
 @pytest.mark.parametrize(
-    ("msr", "priorities", "flag"), [(EE, (16,), 0), (EE, (18,), 1), (0, (16,), 1), (EE, (), 0), (EE, (30,), 1)]
+    ("msr", "priorities", "flag"),
+    [(EE, (16,), 0), (EE, (18,), 1), (0, (16,), 1), (EE, (), 0), (EE, (30,), 1)],
 )
 def test_int_pending_is_written_after_delivery(
     machine: MachineFactory, model: str, msr: int, priorities: tuple[int, ...], flag: int
@@ -581,7 +580,7 @@ def test_v9_decrementer_in_64_bit_mode(machine: MachineFactory, model: str) -> N
 # Queue and dequeue
 
 #: exit 7.1: function, arguments, priority, what it writes before.
-QUEUES = (
+QUEUES: tuple[tuple[str, tuple[int, ...], int, dict[str, int]], ...] = (
     ("dtlb_miss", (DEAR, ESR), 10, {"queued_dear": DEAR, "queued_esr": ESR}),
     ("data_storage", (DEAR, ESR), 0, {"queued_dear": DEAR, "queued_esr": ESR}),
     ("alignment", (DEAR, ESR), 2, {"queued_dear": DEAR, "queued_esr": ESR}),
@@ -597,7 +596,12 @@ QUEUES = (
 @each_model
 @pytest.mark.parametrize(("name", "args", "priority", "writes"), QUEUES, ids=[row[0] for row in QUEUES])
 def test_queue(
-    machine: MachineFactory, model: str, name: str, args: tuple[int, ...], priority: int, writes: dict[str, int]
+    machine: MachineFactory,
+    model: str,
+    name: str,
+    args: tuple[int, ...],
+    priority: int,
+    writes: dict[str, int],
 ) -> None:
     """exit 7.1: the syndrome, the trace with the word before, the bit; no wake-up, no request."""
     m = guest(machine(model=model))
@@ -675,7 +679,8 @@ def test_queue_primitive_takes_any_bit(machine: MachineFactory, model: str, prio
 
 @each_model
 @pytest.mark.parametrize(
-    ("bits", "requests", "runnable"), [(0, 0, 0), (1 << 16, 0, 1), (1 << 7, 0, 1), (0, VM_DEAD, 1), (0, UNBLOCK, 1)]
+    ("bits", "requests", "runnable"),
+    [(0, 0, 0), (1 << 16, 0, 1), (1 << 7, 0, 1), (0, VM_DEAD, 1), (0, UNBLOCK, 1)],
 )
 def test_runnable(machine: MachineFactory, model: str, bits: int, requests: int, runnable: int) -> None:
     """exit 7.6: pending_exceptions, masked ones too, or any request."""
@@ -896,9 +901,7 @@ def test_prepare_hangs_on_endless_halts(machine: MachineFactory, model: str, lim
         ({"wake_requests": REQ_WATCHDOG}, 0, 1),
     ],
 )
-def test_halt_wakes(
-    machine: MachineFactory, model: str, wake: dict[str, int], ret: int, halts: int
-) -> None:
+def test_halt_wakes(machine: MachineFactory, model: str, wake: dict[str, int], ret: int, halts: int) -> None:
     """exit 7.6, SCHEMA host.wake_*."""
     m = halting(machine(model=model), EE, **wake)
     m["host.irq_enabled"] = 1

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from pyexit import Machine, Outcome
-from pyexit.machine import End
+from pyexit import End, Machine, Outcome
 
 from .support import (
     GS,
+    IPROT,
     PIL,
     TAKEN_BY_HOST,
     TGS,
     TS,
-    IPROT,
     M,
     MachineFactory,
     V,
@@ -116,7 +115,9 @@ def test_a28_the_page_of_the_lrat_must_be_as_large(machine: MachineFactory) -> N
     ("lpid", "tlpid", "end"),
     [(7, 7, DONE), (0, 7, DONE), (6, 7, LRAT_ERROR), (7, 6, LRAT_ERROR), (6, 6, DONE), (7, 0, LRAT_ERROR)],
 )
-def test_lpid_is_that_of_the_entry_being_made(machine: MachineFactory, lpid: int, tlpid: int, end: End) -> None:
+def test_lpid_is_that_of_the_entry_being_made(
+    machine: MachineFactory, lpid: int, tlpid: int, end: End
+) -> None:
     """10.2: MAS8[TLPID] for a tlbwe, not LPIDR."""
     m = guest(machine)
     m["spr.MAS8"] = TGS | tlpid
@@ -131,7 +132,8 @@ def test_invalid_entry_does_not_match(machine: MachineFactory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("logical", "real"), [(0x100000, 0x7_40000000), (0x1FF000, 0x7_400FF000), (0x0FF000, None), (0x200000, None)]
+    ("logical", "real"),
+    [(0x100000, 0x7_40000000), (0x1FF000, 0x7_400FF000), (0x0FF000, None), (0x200000, None)],
 )
 def test_the_logical_page_is_compared_above_the_size(
     machine: MachineFactory, logical: int, real: int | None
@@ -230,7 +232,9 @@ def test_hes_or_wq_is_illegal(machine: MachineFactory, low: int) -> None:
     assert m["lrat.mas1[3]"] == 0
 
 
-@pytest.mark.parametrize(("size", "ret"), [(2, 0), (30, 0), (1, TAKEN_BY_HOST), (0, TAKEN_BY_HOST), (31, TAKEN_BY_HOST)])
+@pytest.mark.parametrize(
+    ("size", "ret"), [(2, 0), (30, 0), (1, TAKEN_BY_HOST), (0, TAKEN_BY_HOST), (31, TAKEN_BY_HOST)]
+)
 def test_size_must_be_in_lratps(machine: MachineFactory, size: int, ret: int) -> None:
     """6.3.9: 7FFFFFFC."""
     m = machine(model="e6500")

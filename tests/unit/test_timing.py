@@ -62,15 +62,23 @@ def test_update_adds_host_time_and_guest_time(machine: MachineFactory, model: st
 
 @each_model
 @pytest.mark.parametrize(("account", "last_exit"), [(NO_TYPE, 1000), (DEC_EXITS, 0)])
-def test_first_update_only_stamps(
-    machine: MachineFactory, model: str, account: int, last_exit: int
-) -> None:
+def test_first_update_only_stamps(machine: MachineFactory, model: str, account: int, last_exit: int) -> None:
     """exit 13 T3: no type yet, or no exit yet."""
     m = stamped(machine(model=model), last_exit, 1030, 1100, account)
     before = m.snapshot()
     call(m, "kvmppc_update_timing_stats")
     assert changed(m, before) == {"vcpu.arch.timing_last_exit"}
     assert m["vcpu.arch.timing_last_exit"] == 1100
+
+
+@each_model
+@pytest.mark.parametrize("account", [ACCOUNTS, 77, NO_TYPE + 1, ones(32)])
+def test_account_that_does_not_exist_only_stamps(machine: MachineFactory, model: str, account: int) -> None:
+    """pyexit.h pyexit_state_write: whatever the value, the call returns."""
+    m = stamped(machine(model=model), 1000, 1030, 1100, account)
+    before = m.snapshot()
+    call(m, "kvmppc_update_timing_stats")
+    assert changed(m, before) == {"vcpu.arch.timing_last_exit"}
 
 
 @each_model

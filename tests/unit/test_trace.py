@@ -12,8 +12,9 @@ from .kvmsupport import NOP, PRIORITIES, TLB_FLUSH, arch, call, guest, handle_ex
 from .support import GS, MachineFactory, each_model, each_model64, ones, texts
 
 EXITS = (
-    "CRITICAL", "MACHINE_CHECK", "DATA_STORAGE", "INST_STORAGE", "EXTERNAL", "ALIGNMENT", "PROGRAM", "FP_UNAVAIL",
-    "SYSCALL", "AP_UNAVAIL", "DECREMENTER", "FIT", "WATCHDOG", "DTLB_MISS", "ITLB_MISS", "DEBUG",
+    "CRITICAL", "MACHINE_CHECK", "DATA_STORAGE", "INST_STORAGE", "EXTERNAL", "ALIGNMENT", "PROGRAM",
+    "FP_UNAVAIL", "SYSCALL", "AP_UNAVAIL", "DECREMENTER", "FIT", "WATCHDOG", "DTLB_MISS", "ITLB_MISS",
+    "DEBUG",
 )  # fmt: skip
 HIGH_EXITS = (
     "SPE_UNAVAIL", "SPE_FP_DATA", "SPE_FP_ROUND", "PERFORMANCE_MONITOR", "DOORBELL", "DOORBELL_CRITICAL",
@@ -28,7 +29,7 @@ def trace(number: int) -> str:
 
 @pytest.mark.parametrize("number", range(48))
 def test_kvm_exit_text(number: int) -> None:
-    """exit 14: symbolic number, else hex; the separators are space, bar, space (Q28: 32, 33 are SPE, 42 none)."""
+    """exit 14: symbolic number, else hex; separators are space, bar, space (Q28: 32, 33 are SPE, 42 none)."""
     name = NAMES.get(number, hex(number))
     tail = "pc=0x1000 | msr=0x10029002 | dar=0xa0 | last_inst=0xffffffff"
     assert trace(number) == f"kvm_exit exit={name} | {tail}"
@@ -47,7 +48,8 @@ def test_sources_of_kvm_exit(machine: MachineFactory, model: str) -> None:
     """exit 14: nip, shared.msr, fault_dear, last_inst, as they are before the exit's own effects."""
     m = guest(machine(model=model), fault_dear=0xABC, **{"regs.nip": 0x4000, "shared.dar": 0x55})
     handle_exit(m, 3)
-    assert texts(m)[0] == f"kvm_exit exit=INST_STORAGE | pc=0x4000 | msr={GS:#x} | dar=0xabc | last_inst={NOP:#x}"
+    sources = f"pc=0x4000 | msr={GS:#x} | dar=0xabc | last_inst={NOP:#x}"
+    assert texts(m)[0] == f"kvm_exit exit=INST_STORAGE | {sources}"
 
 
 @each_model64
