@@ -24,7 +24,8 @@ SEED_V4 = [path for path in suites() if suite(path) in ("load_last_inst", "load_
 
 @pytest.mark.parametrize("path", suites(), ids=suite)
 def test_recorded_cases(path: Path, backend: str, all_vectors: bool, tmp_path: Path) -> None:
-    report = check(chosen(path, all_vectors, tmp_path), backend)
+    # In lockstep a tenth will do: native and ref have each been judged by every case.
+    report = check(chosen(path, all_vectors and backend != "lockstep", tmp_path), backend)
     assert not report.failures, shown(report)
     if suite(path) in COMPLETE:
         assert not report.skipped

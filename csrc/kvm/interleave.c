@@ -10,8 +10,10 @@ static void action_call(struct pyexit_machine *machine, const struct pyexit_acti
 
 	/* pyexit_interleave() has checked the row, its arity and the thread. */
 	(void)row->function(machine, action->arg, &result);
-	if (result.ret == PYEXIT_TAKEN_BY_HOST)
-		kvmppc_forward(machine, (uint32_t)action->arg[0], (uint32_t)result.value[0]);
+	if (result.ret != PYEXIT_TAKEN_BY_HOST)
+		return;
+	(void)kvmppc_do_kvm(machine, (uint32_t)action->arg[0], (uint32_t)result.value[0]);
+	kvmppc_forward(machine, (uint32_t)action->arg[0], (uint32_t)result.value[0]);
 }
 
 static void act(struct pyexit_machine *machine, const struct pyexit_action *action, enum kvm_mapping mapping,

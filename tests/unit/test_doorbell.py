@@ -104,7 +104,7 @@ def test_only_the_external_level_stays(machine: MachineFactory, pin: str) -> Non
 
 @each_pin
 def test_gates(machine: MachineFactory, pin: str) -> None:
-    """exit 7.4: G_DBELL waits for EE, the critical one for CE, that of machine checks for ME; GS opens the rest."""
+    """exit 7.4: G_DBELL waits for EE, its critical form for CE, the machine check's for ME; GS opens all."""
     exit_nr, _, gate = DUE[pin]
     for msr in (GS, GS | EE, GS | CE, GS | ME, GS | DE, GS | EE | CE | ME):
         m = guest(machine, msr=msr)

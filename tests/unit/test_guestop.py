@@ -88,14 +88,7 @@ TLBIVAX, TLBSYNC = x_form(786, 0), x_form(566, 0, 0, 0)
 MSGSND, MSGCLR, EHPRIV = x_form(206, 0, 0), x_form(238, 0, 0), x_form(270, 0, 0, 0)
 DCBI, DCBTLS, DCBLC, ICBTLS = x_form(470, 0), x_form(166, 0), x_form(390, 0), x_form(486, 0)
 MFPMR, MTPMR = spr_form(334, 16), spr_form(462, 16)
-LWEPX, STWEPX = x_form(31), x_form(159)
-
-#: The forms of 9.1 that all three cores have, by extended opcode.
-EXTERNAL_PID = {
-    "lbepx": 95, "lhepx": 287, "lwepx": 31, "lfdepx": 607, "dcbstep": 63, "dcbfep": 127, "dcbtep": 319,
-    "icbiep": 991, "stbepx": 223, "sthepx": 415, "stwepx": 159, "stfdepx": 735, "dcbzep": 1023,
-    "dcbtstep": 255,
-}  # fmt: skip
+LWEPX = x_form(31)
 
 
 def tlbilx(t: int) -> int:

@@ -250,7 +250,7 @@ def test_sibling_faults_meanwhile(machine: MachineFactory, fetch: str) -> None:
     """exit 11.7, 11.8: thread 1 takes a host miss of its own while thread 0 fetches.
 
     lwepx: the host's handler, at no price. do-kvm: two more moves in the vector, EPLC[EGS]=0: the host's.
-    Hijack: thread 0's stub stands at the vector that the threads share; it sends the fault on to the saved one.
+    Hijack: thread 0's stub stands at the vector that the threads share, and forwards to the saved one.
     """
     m = guest(machine, fetch)
     m.set({"spr1.EPLC": 0, "thread1.pc": 0xC0001000})

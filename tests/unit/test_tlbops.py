@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 import pytest
@@ -35,7 +34,6 @@ from .support import (
     is_valid,
     mas,
     put,
-    refused,
     run_as,
     set_mas,
     stored,

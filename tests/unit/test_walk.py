@@ -399,6 +399,16 @@ def test_a_page_crossing_access_walks_twice(machine: MachineFactory) -> None:
     assert (found.real, found.real2) == (0x77777FFE, 0x77777000)
 
 
+def test_the_retried_access_sees_the_byte_order_of_the_new_entry(machine: MachineFactory) -> None:
+    """11.8, 5.2: the access is retried with the entry: both pages are found and differ in E (choices.md)."""
+    m = walker(machine)
+    put(m, 1, 1, V | tsize(2), 0x00233000 | M | 1, 0x77777000 | SR)
+    for _ in range(2):  # by the walk, then from TLB0: the same
+        run_as(m)
+        found = m.translate(0x00233FFE)
+        assert (found.ivor, m["spr.ESR"], m["spr.DEAR"]) == (DSI, 0x20000, 0x00234000)
+
+
 @each_mav1
 def test_mav1_does_not_walk(machine: MachineFactory, model: str) -> None:
     """0.3: no E.PT; IND does not exist: the entry is direct (14.4, rows 144-148)."""

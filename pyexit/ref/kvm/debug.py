@@ -174,7 +174,7 @@ PROTECTED = {MSR_UCLE: MSRP_UCLEP, MSR_DE: MSRP_DEP, MSR_PMM: MSRP_PMMP}
 
 def kvm_guest_protect_msr(world: World, vcpu: int, prot_bitmap: int, set: int) -> None:
     """9.2: withhold MSR bits from the guest, or give them back; effective at the next load."""
-    arch, prot_bitmap = world.vcpu[vcpu].arch, ulong(world.hw.params, prot_bitmap)
+    arch, prot_bitmap, set = world.vcpu[vcpu].arch, prot_bitmap & _WORD, set & _WORD
     if prot_bitmap & ~sum(PROTECTED):
         raise Bug(SITE_PROTECT_MSR)
     for msr, msrp in PROTECTED.items():

@@ -147,7 +147,7 @@ def kvm_vcpu_halt(world: World, vcpu: int) -> None:
 
 def kvm_vcpu_kick(world: World, vcpu: int) -> None:
     """Get a vcpu out of the guest, or out of its sleep."""
-    log(world.hw, EVENT_KICK, 0, world.vcpu[vcpu].vcpu_id)
+    log(world.hw, EVENT_KICK, 0, vcpu)
 
 
 def get_tb(world: World, vcpu: int) -> int:

@@ -48,12 +48,13 @@ def kvmppc_point(world: World, point: int, unguarded: int | None = None) -> None
 
 
 def _call(world: World, action: Action) -> None:
-    """An instruction; if it faults into a vector that is hijacked, the stub sends it on (exit 11.8)."""
+    """An instruction; the vector of its fault asks whether it is KVM's, or is hijacked (exit 11.7, 11.8)."""
     # entry_fetch passes points itself, so it stands above this room.
-    from pyexit.ref.kvm.entry_fetch import kvmppc_forward
+    from pyexit.ref.kvm.entry_fetch import kvmppc_do_kvm, kvmppc_forward
 
     end = action.perform(world)
     if end.outcome == TAKEN_BY_HOST:
+        kvmppc_do_kvm(world, action.arg[0], end.ivor)
         kvmppc_forward(world, action.arg[0], end.ivor)
 
 

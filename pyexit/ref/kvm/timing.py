@@ -112,7 +112,7 @@ def kvmppc_update_timing_stats(world: World, vcpu: int) -> None:
     arch = world.vcpu[vcpu].arch
     previous, enter = arch.timing_last_exit, arch.timing_last_enter
     arch.timing_last_exit = arch.timing_exit
-    if arch.last_exit_type == KVM_TIMING_UNSET or previous == 0:
+    if arch.last_exit_type >= NUMBER_OF_KVM_EXIT_TYPES or previous == 0:  # KVM_TIMING_UNSET is one of those
         return
     add_exit_timing(world, vcpu, (enter - previous) & _DOUBLEWORD, arch.last_exit_type)
     add_exit_timing(world, vcpu, (arch.timing_last_exit - enter) & _DOUBLEWORD, TIMEINGUEST)

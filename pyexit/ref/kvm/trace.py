@@ -14,7 +14,7 @@ from pyexit.ref.kvm.vcpu import World
 EVENT_HOST_HANDLER = 13  # detail = HOST_*
 EVENT_SERVICE = 14  # detail = SERVICE_*
 EVENT_HALT = 15  # irq_enabled
-EVENT_KICK = 16  # vcpu_id
+EVENT_KICK = 16  # vcpu
 EVENT_MOD_TIMER = 17  # expiry in jiffies
 EVENT_HRTIMER_START = 18  # ns mode
 EVENT_WARN = 19  # detail = WARN_*
