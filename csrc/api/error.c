@@ -18,6 +18,8 @@ const char *pyexit_strerror(int error)
 		return "no such function";
 	case -E2BIG:
 		return "wrong number of arguments";
+	case -ENOSYS:
+		return "not an instruction of the privileged table";
 	case -ENOMEM:
 		return "not enough memory";
 	case -EFAULT:

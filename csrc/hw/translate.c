@@ -276,7 +276,11 @@ static struct ppc_end two_pages(const struct ppc_access *a, uint64_t ea, uint64_
 	end = permit(a, ea, entry);
 	if (end.outcome == PYEXIT_DONE)
 		end = check_hits(a, ea2, &hits2, entry2);
-	return end.outcome == PYEXIT_DONE ? permit(a, ea2, entry2) : end;
+	if (end.outcome != PYEXIT_DONE)
+		return end;
+	if ((entry->mas2 ^ entry2->mas2) & MAS2_E)	/* brought by a walk: the access is tried again (11.8) */
+		return storage(a, ea2, byte_order_esr(a), 0);
+	return permit(a, ea2, entry2);
 }
 
 static struct pyexit_translation translate(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,

@@ -105,7 +105,13 @@ class Walk:
         core = self.pick(range(2))
         suffix = f"_{core}" if core else ""
         if self.pick((True, False, False)):
-            words = (V | self.pick((2, 10, 20)) << 7, 0, self.pick((0, 0x100000)), 0, self.pick((0, 0, 1, 3)))
+            words: tuple[int, ...] = (
+                V | self.pick((2, 10, 20)) << 7,
+                0,
+                self.pick((0, 0x100000)),
+                0,
+                self.pick((0, 0, 1, 3)),
+            )
             kind, index = self.word("lrat", core), self.pick(range(3))
         else:
             made = entry_or_near_miss(self.pick, self.m.params, self.wanted())
@@ -155,7 +161,7 @@ class Walk:
             made = 31 << 26 | rt << 21 | ra << 16 | rb << 11 | self.pick(OPCODES_31) << 1
         else:
             made = 19 << 26 | self.pick(OPCODES_19) << 1
-        return made ^ 1 << self.rng.randrange(32) if self.rng.random() < 0.1 else made
+        return int(made ^ 1 << self.rng.randrange(32) if self.rng.random() < 0.1 else made)
 
     def registers(self, n: int) -> None:
         """Operands: an address split in two, MAS registers of an entry of the pool."""
