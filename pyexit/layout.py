@@ -19,10 +19,15 @@ from pyexit.backends._core import ffi
 from pyexit.errors import FieldError, nearest
 
 #: Record kinds in the order of enum pyexit_record.
-RECORDS = ("htlb0", "htlb1", "core", "spr", "thread", "host", "kvm", "vcpu", "run", "e500", "lrat")
+RECORDS = (
+    *("htlb0", "htlb1", "core", "spr", "thread", "host", "kvm"),
+    *("vcpu", "run", "e500", "lrat", "user", "swtlb"),
+)
 
 #: Names that vectors have for a field that lives elsewhere; understood on input.
 ALIASES = {"host.tlb0_nv": "core.tlb0_nv", "host.tb": "core.tb"}
+#: The same for whole groups of fields, by the beginning of their names.
+ALIAS_PREFIXES = {"user.tlb.": "swtlb.tlb.", "e500.sw_": "swtlb."}
 
 #: The arms of kvm_run's union through which its bytes are listed; the other arms are names on input only.
 UNION = frozenset({"hw", "debug", "mmio", "epr", "osi", "padding"})
@@ -84,11 +89,13 @@ class Shape(NamedTuple):
     threads: int
     vms: int
     vcpus: int
+    sw_tlb: bool = False
 
     def counts(self) -> tuple[int, ...]:
         """The number of records of each kind, in the order of RECORDS."""
-        core, thread, vm, vcpu = self
-        return (core, core, core, thread, thread, thread, vm, vcpu, vcpu, vcpu, core)
+        core, thread, vm, vcpu, sw_tlb = self
+        array = vcpu if sw_tlb else 0
+        return (core, core, core, thread, thread, thread, vm, vcpu, vcpu, vcpu, core, vcpu, array)
 
 
 class Field(NamedTuple):
@@ -138,6 +145,14 @@ def _listing(kind: str, leaves: list[Leaf]) -> list[Leaf]:
     return result
 
 
+def canonical(name: str) -> str:
+    """The name under which a field is listed, from the one that vectors have for it."""
+    for theirs, ours in ALIAS_PREFIXES.items():
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return ALIASES.get(name, name)
+
+
 @cache
 def record(kind: str) -> Record:
     """The table of one record kind."""
@@ -176,11 +191,15 @@ class Layout:
             offset += count * record(kind).size
         self.size = offset
 
+    def count(self, kind: str) -> int:
+        """How many objects of a kind the machine has."""
+        return len(self._first[kind])
+
     def object_offset(self, kind: str, number: int) -> int:
         """The offset of object `number` of a kind; FieldError if the machine does not have it."""
         offsets = self._first[kind]
         if number >= len(offsets):
-            count = f"{len(offsets)} {kind} record{'s' if len(offsets) > 1 else ''}"
+            count = f"{len(offsets)} {kind} record{'' if len(offsets) == 1 else 's'}"
             raise FieldError(f"no {object_word(kind, number)}: this machine has {count}")
         return offsets[number]
 
@@ -192,7 +211,7 @@ class Layout:
         return found
 
     def _resolve(self, name: str) -> Field:
-        match = _NAME.fullmatch(ALIASES.get(name, name)) if isinstance(name, str) else None
+        match = _NAME.fullmatch(canonical(name)) if isinstance(name, str) else None
         if match is None:
             raise FieldError(
                 f"{name!r} is not a field name: write it like 'spr.MAS1' or 'vcpu.arch.regs.gpr[3]'"
@@ -202,7 +221,7 @@ class Layout:
             raise FieldError(f"no field {name!r}: no record {kind!r}{nearest(kind, RECORDS)}")
         number = int(match["number"] or 0)
         word = object_word(kind, number)
-        if not name.startswith(word + ".") and name not in ALIASES:
+        if not canonical(name).startswith(word + "."):
             raise FieldError(f"no field {name!r}; did you mean {word + '.' + path!r}?")
         base = self.object_offset(kind, number)
         leaf = record(kind).leaves.get(path)

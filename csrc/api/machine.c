@@ -33,6 +33,8 @@ static const size_t record_size[PYEXIT_RECORDS] = {
 	[PYEXIT_RECORD_RUN] = sizeof(struct pyexit_run),
 	[PYEXIT_RECORD_E500] = sizeof(struct pyexit_e500),
 	[PYEXIT_RECORD_LRAT] = sizeof(struct pyexit_lrat),
+	[PYEXIT_RECORD_USER] = sizeof(struct pyexit_user),
+	[PYEXIT_RECORD_SWTLB] = sizeof(struct pyexit_swtlb),
 };
 
 /* Where the parts of a machine lie in its memory, as offsets. */
@@ -95,7 +97,8 @@ static int counts_valid(const struct pyexit_options *options)
 {
 	return options->cores >= 1 && options->cores <= 64 && options->vms >= 1 && options->vms <= 64 &&
 	       options->vcpus >= 1 && options->vcpus <= 4096 && options->events <= 1u << 20 &&
-	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK && options->handler <= PYEXIT_HANDLER_SEED_V4;
+	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK && options->handler <= PYEXIT_HANDLER_SEED_V4 &&
+	       options->sw_tlb <= 1;
 }
 
 static int wiring_valid(const uint32_t *wire, uint32_t n, uint32_t limit)
@@ -149,15 +152,31 @@ static int options_valid(const struct pyexit_options *options, struct plan *plan
 	return ram_valid(options);
 }
 
+static size_t record_count(const struct pyexit_options *options, const struct plan *plan, int record)
+{
+	switch (record) {
+	case PYEXIT_RECORD_HTLB0:
+	case PYEXIT_RECORD_HTLB1:
+	case PYEXIT_RECORD_CORE:
+	case PYEXIT_RECORD_LRAT:
+		return options->cores;
+	case PYEXIT_RECORD_SPR:
+	case PYEXIT_RECORD_THREAD:
+	case PYEXIT_RECORD_HOST:
+		return plan->threads;
+	case PYEXIT_RECORD_KVM:
+		return options->vms;
+	case PYEXIT_RECORD_SWTLB:
+		return options->sw_tlb ? options->vcpus : 0;
+	default:
+		return options->vcpus;
+	}
+}
+
 static void plan_state(const struct pyexit_options *options, struct plan *plan)
 {
 	for (int i = 0; i < PYEXIT_RECORDS; i++) {
-		if (i <= PYEXIT_RECORD_CORE || i == PYEXIT_RECORD_LRAT)
-			plan->count[i] = options->cores;
-		else if (i <= PYEXIT_RECORD_HOST)
-			plan->count[i] = plan->threads;
-		else
-			plan->count[i] = i == PYEXIT_RECORD_KVM ? options->vms : options->vcpus;
+		plan->count[i] = (uint32_t)record_count(options, plan, i);
 		plan->record[i] = plan->state_size;
 		plan->state_size += record_size[i] * plan->count[i];
 	}
@@ -226,6 +245,9 @@ static void lay_records(struct pyexit_machine *m, const struct plan *plan, uint8
 	m->vcpu = (void *)(state + plan->record[PYEXIT_RECORD_VCPU]);
 	m->run = (void *)(state + plan->record[PYEXIT_RECORD_RUN]);
 	m->e500 = (void *)(state + plan->record[PYEXIT_RECORD_E500]);
+	m->user = (void *)(state + plan->record[PYEXIT_RECORD_USER]);
+	if (plan->count[PYEXIT_RECORD_SWTLB])
+		m->swtlb = (void *)(state + plan->record[PYEXIT_RECORD_SWTLB]);
 }
 
 static void lay_machine(uint8_t *memory, const struct plan *plan, const struct pyexit_options *options)

@@ -41,6 +41,11 @@ extern "C" {
 #define PYEXIT_LRAT_ENTRIES 8
 #define PYEXIT_REAL_BITS 40
 #define PYEXIT_PAGE_SIZE 4096
+#define PYEXIT_MEMSLOTS 32
+#define PYEXIT_VMAS 32
+#define PYEXIT_BACKINGS 256
+#define PYEXIT_SW_TLB_ENTRIES 4160	/* of userspace's array, both TLBs */
+#define PYEXIT_SW_TLB1_ENTRIES 64
 
 /* Processor models. */
 enum pyexit_model {
@@ -132,7 +137,8 @@ enum pyexit_stop {
 	PYEXIT_RETURNED = 0,
 	PYEXIT_BUG = 1,			/* the kernel's BUG(); site = enum pyexit_site */
 	PYEXIT_HANG = 2,		/* a kernel loop that cannot end; site = enum pyexit_site */
-	PYEXIT_UNBUILT = 3		/* the path needs a room that is not built yet; site = enum pyexit_unbuilt */
+	PYEXIT_UNBUILT = 3,		/* the path needs a room that is not built yet; site = enum pyexit_unbuilt */
+	PYEXIT_OOPS = 4			/* the kernel's own memory fault; site = enum pyexit_site */
 };
 
 /* Where the kernel stops (exit 3.3, 7.6). */
@@ -142,7 +148,9 @@ enum pyexit_site {
 	PYEXIT_SITE_EPR_KERNEL = 3,	/* BUG booke.c:537 kvmppc_booke_irqprio_deliver */
 	PYEXIT_SITE_PROTECT_MSR = 4,	/* BUG booke.c:1951 kvm_guest_protect_msr */
 	PYEXIT_SITE_NO_PROGRESS = 5,	/* HANG kvmppc_prepare_to_enter: a request that nothing clears */
-	PYEXIT_SITE_HALT_LIMIT = 6	/* HANG kvm_vcpu_halt: more than host.halt_limit halts in one call */
+	PYEXIT_SITE_HALT_LIMIT = 6,	/* HANG kvm_vcpu_halt: more than host.halt_limit halts in one call */
+	PYEXIT_SITE_MMIO_CLASS = 7,	/* BUG powerpc.c:1259 kvmppc_complete_mmio_load: io_gpr of no class */
+	PYEXIT_SITE_CREATE_NULL = 8	/* OOPS signal 11 addr 0x8: vcpu creation's error path flushes through a NULL pointer */
 };
 
 /* What is missing; nothing has changed since the path was entered. */
@@ -208,7 +216,39 @@ enum pyexit_event_kind {
 	PYEXIT_EVENT_PRINTK_WARN = 20,	/* detail = enum pyexit_warn; the values of its text, before its WARN event */
 	PYEXIT_EVENT_TRACE_EXIT = 21,	/* exit pc msr dar last_inst (exit 14) */
 	PYEXIT_EVENT_TRACE_QUEUE = 22,	/* vcpu_id prio pending */
-	PYEXIT_EVENT_TRACE_REQUESTS = 23	/* vcpu_id requests */
+	PYEXIT_EVENT_TRACE_REQUESTS = 23,	/* vcpu_id requests */
+	PYEXIT_EVENT_TRACE_INSTR = 24,	/* instruction pc result (exit 14, kvm_ppc_instr) */
+	PYEXIT_EVENT_TRACE_STLB_WRITE = 25,	/* mas0 mas8 mas1 mas2 mas7_3 */
+	PYEXIT_EVENT_TRACE_GTLB_WRITE = 26,	/* mas0 mas1 mas2 mas7_3 */
+	PYEXIT_EVENT_TRACE_REF_RELEASE = 27,	/* pfn flags */
+	PYEXIT_EVENT_GFN_TO_PFN = 28,	/* gfn: gfn_to_pfn_memslot() */
+	PYEXIT_EVENT_SET_PFN_ACCESSED = 29,	/* pfn */
+	PYEXIT_EVENT_SET_PFN_DIRTY = 30,	/* pfn */
+	PYEXIT_EVENT_RELEASE_PFN_CLEAN = 31,	/* pfn */
+	PYEXIT_EVENT_FLUSH_ICACHE = 32,	/* pfn */
+	PYEXIT_EVENT_IO_READ = 33,	/* addr len: asked of the in-kernel bus */
+	PYEXIT_EVENT_IO_WRITE = 34,	/* addr len data; data left-justified in 64 bits */
+	PYEXIT_EVENT_ALLOC = 35,	/* detail = enum pyexit_object; fails */
+	PYEXIT_EVENT_FREE = 36,		/* detail = enum pyexit_object; new: it never came into use */
+	PYEXIT_EVENT_GET_USER_PAGES = 37,	/* start pages */
+	PYEXIT_EVENT_VMAP = 38,		/* pages */
+	PYEXIT_EVENT_SET_PAGE_DIRTY = 39,	/* position in the page list */
+	PYEXIT_EVENT_PUT_PAGE = 40,	/* position in the page list */
+	PYEXIT_EVENT_READ_GUEST = 41,	/* gpa len fault */
+	PYEXIT_EVENT_WRITE_GUEST = 42,	/* gpa len fault, then data: len bytes, big-endian in four words */
+	PYEXIT_EVENT_IDA_ALLOC_RANGE = 43,	/* min max result */
+	PYEXIT_EVENT_IDA_FREE = 44	/* id */
+};
+
+/* What the kernel allocates (vectors/SCHEMA.md). */
+enum pyexit_object {
+	PYEXIT_OBJECT_PAGES_ARRAY = 1,
+	PYEXIT_OBJECT_GTLB_ARCH = 2,
+	PYEXIT_OBJECT_GTLB_PRIV0 = 3,
+	PYEXIT_OBJECT_GTLB_PRIV1 = 4,
+	PYEXIT_OBJECT_G2H_TLB1_MAP = 5,
+	PYEXIT_OBJECT_H2G_TLB1_RMAP = 6,
+	PYEXIT_OBJECT_SHARED_PAGE = 7
 };
 
 /* Host interrupt handlers that KVM calls (exit 6). */
@@ -230,13 +270,23 @@ enum pyexit_service {
 	PYEXIT_SERVICE_ENTER_GUEST = 6,
 	PYEXIT_SERVICE_COND_RESCHED = 7,
 	PYEXIT_SERVICE_DEL_TIMER = 8,
-	PYEXIT_SERVICE_HRTIMER_TRY_TO_CANCEL = 9
+	PYEXIT_SERVICE_HRTIMER_TRY_TO_CANCEL = 9,
+	PYEXIT_SERVICE_VFREE = 10,
+	PYEXIT_SERVICE_MODULE_PUT = 11,
+	PYEXIT_SERVICE_KVM_DESTROY_VCPUS = 12,
+	PYEXIT_SERVICE_DEL_TIMER_SYNC = 13,
+	PYEXIT_SERVICE_HRTIMER_CANCEL = 14
 };
 
 /* WARN sites (exit 14.1). */
 enum pyexit_warn {
 	PYEXIT_WARN_CORE_PREPARE_TO_ENTER = 1,	/* booke.c:710 kvmppc_core_prepare_to_enter */
-	PYEXIT_WARN_PREPARE_TO_ENTER = 2	/* powerpc.c:84 kvmppc_prepare_to_enter */
+	PYEXIT_WARN_PREPARE_TO_ENTER = 2,	/* powerpc.c:84 kvmppc_prepare_to_enter */
+	PYEXIT_WARN_EMULATE_MMIO = 3,		/* powerpc.c:339 kvmppc_emulate_mmio */
+	PYEXIT_WARN_INVAL_FLAGS = 4,		/* e500_mmu_host.c:193 inval_gtlbe_on_host; text: flags */
+	PYEXIT_WARN_INVAL_BITMAP = 5,		/* e500_mmu_host.c:195 inval_gtlbe_on_host */
+	PYEXIT_WARN_TLB1_MAP = 6,		/* e500_mmu_host.c:551, slot allocation (mmu-kvm 8.5) */
+	PYEXIT_WARN_INT_TYPE = 7		/* e500mc.c:43 kvmppc_set_pending_interrupt; text: the type */
 };
 
 /* Kernel log lines (exit 14.1); PRINTK's detail.  arg[] holds: */
@@ -252,7 +302,14 @@ enum pyexit_message {
 	PYEXIT_MSG_DUMP_EXCEPTIONS = 9,		/* pending_exceptions */
 	PYEXIT_MSG_DUMP_GPR = 10,		/* n, gpr n to n + 3 */
 	PYEXIT_MSG_TIMING_SUM_WRAP = 11,	/* old new account count (exit 13) */
-	PYEXIT_MSG_TIMING_QUAD_WRAP = 12	/* old new account count */
+	PYEXIT_MSG_TIMING_QUAD_WRAP = 12,	/* old new account count */
+	PYEXIT_MSG_EMULATION_FAILED = 13,	/* pc last_inst */
+	PYEXIT_MSG_NO_REAL_PAGE = 14,		/* gfn */
+	PYEXIT_MSG_PTE_NOT_PRESENT = 15,	/* gfn pfn */
+	PYEXIT_MSG_CANNOT_EMULATE = 16,		/* instruction op xop */
+	PYEXIT_MSG_MTSPR_UNKNOWN = 17,		/* spr */
+	PYEXIT_MSG_MFSPR_UNKNOWN = 18,		/* spr */
+	PYEXIT_MSG_VMX_REPEAT = 19		/* nothing */
 };
 
 struct pyexit_event {
@@ -323,7 +380,7 @@ struct pyexit_thread {
 	uint64_t pc;
 	uint64_t msr;
 	uint64_t gpr[32];
-	uint64_t lr, ctr, xer;
+	uint64_t lr, ctr, xer, cr;
 	uint64_t ops[PYEXIT_OPS];		/* counts by enum pyexit_op */
 	uint32_t pins;				/* asynchronous causes that are due: bit = enum pyexit_pin */
 	uint32_t pad;
@@ -351,7 +408,9 @@ struct pyexit_host {
 	uint32_t pte_wimge, pte_mode;
 	uint32_t last_vcpu_self, guest_enter_ret;
 	uint32_t real_vcpu_load;	/* 1: ioctls load and put the vcpu; 0: they do not, as the older vectors */
-	uint32_t pad;
+	uint32_t gup_mode, vmap_fail, alloc_fail;
+	uint32_t ida_err, module_gone, no_ops, online_cpus;
+	uint64_t lpid_inuse;		/* bitmap of allocated LPIDs; thread 0's counts */
 };
 
 struct pyexit_kvm_arch {
@@ -359,11 +418,51 @@ struct pyexit_kvm_arch {
 	uint32_t pad;
 };
 
+/* pyexit_memslots.flags */
+#define PYEXIT_MEMSLOT_INVALID 1u
+
+/* pyexit_vmas.flags */
+#define PYEXIT_VMA_PFNMAP 1u
+#define PYEXIT_VMA_HUGETLB 2u
+
+/* pyexit_backings.pte: what the host's page table says of the pages */
+#define PYEXIT_PTE_PRESENT 0u
+#define PYEXIT_PTE_NOT_PRESENT 1u
+#define PYEXIT_PTE_NONE 2u
+
+/*
+ * How a VM's memory lies in its VMM and in the host (mmu-kvm 8.1): guest
+ * frame -> memory slot -> host virtual address -> backing -> host frame.
+ * A row with npages or size 0 is free.  The first row that has the address
+ * counts; rows are not sorted.
+ */
+struct pyexit_memslots {
+	uint64_t base_gfn[PYEXIT_MEMSLOTS], npages[PYEXIT_MEMSLOTS];
+	uint64_t userspace_addr[PYEXIT_MEMSLOTS];
+	uint32_t flags[PYEXIT_MEMSLOTS];
+};
+
+struct pyexit_vmas {
+	uint64_t start[PYEXIT_VMAS], end[PYEXIT_VMAS];
+	uint64_t pgoff[PYEXIT_VMAS];		/* PFNMAP: host frame of the first page */
+	uint32_t flags[PYEXIT_VMAS];
+	uint32_t page_shift[PYEXIT_VMAS];	/* HUGETLB: log2 of the page size in bytes */
+};
+
+/* Runs of pages; an address without one has no page: gfn_to_pfn fails. */
+struct pyexit_backings {
+	uint64_t hva[PYEXIT_BACKINGS], npages[PYEXIT_BACKINGS], pfn[PYEXIT_BACKINGS];
+	uint32_t pte[PYEXIT_BACKINGS];
+};
+
 /* struct kvm: one virtual machine. */
 struct pyexit_kvm {
 	struct pyexit_kvm_arch arch;
 	uint64_t mmu_invalidate_seq;
 	uint64_t mmu_invalidate_in_progress;
+	struct pyexit_memslots memslot;
+	struct pyexit_vmas vma;
+	struct pyexit_backings backing;
 };
 
 struct pyexit_regs {
@@ -549,11 +648,121 @@ struct pyexit_e500 {
 	uint32_t pad;
 };
 
+/* struct kvm_regs (exit 12.4). */
+struct pyexit_user_regs {
+	uint64_t pc, cr, ctr, lr, xer, msr, srr0, srr1, pid;
+	uint64_t sprg0, sprg1, sprg2, sprg3, sprg4, sprg5, sprg6, sprg7;
+	uint64_t gpr[32];
+};
+
+struct pyexit_sregs_fsl {
+	uint32_t features, svr;
+	uint64_t mcar;
+	uint32_t hid0, pid1, pid2, pad;
+};
+
+struct pyexit_sregs_impl {
+	struct pyexit_sregs_fsl fsl;
+};
+
+/* struct kvm_sregs, the members of u.e without that prefix (exit 12.5). */
+struct pyexit_user_sregs {
+	struct pyexit_sregs_impl impl;
+	uint64_t sprg8, sprg9, csrr0, dsrr0, mcsrr0;
+	uint64_t dear, ivpr, mcivpr, mcsr, tb;
+	uint64_t mas2, mas7_3;
+	uint32_t pvr, features, impl_id, update_special, pir;
+	uint32_t csrr1, dsrr1, mcsrr1, esr;
+	uint32_t tsr, tcr, decar, dec;
+	uint32_t dbsr, dbcr[3], iac[4], dac[2], dvc[2];
+	uint32_t epr, vrsave, epcr;
+	uint32_t mas0, mas1, mas4, mas6;
+	uint32_t ivor_low[16], ivor_high[18];
+	uint32_t mmucfg, eptcfg, tlbcfg[4], tlbps[4];
+	uint32_t eplc, epsc;
+	uint8_t num_iac, num_dac, num_dvc;
+	uint8_t pad;
+};
+
+struct pyexit_user_cap {
+	uint32_t cap, flags;
+	uint64_t args[4];
+};
+
+struct pyexit_user_config_tlb {
+	uint64_t params, array;
+	uint32_t mmu_type, array_len;
+};
+
+struct pyexit_user_tlb_params {
+	uint32_t tlb_sizes[4], tlb_ways[4], reserved[8];
+};
+
+struct pyexit_user_one_reg {
+	uint64_t id, addr;
+};
+
+struct pyexit_user_dirty {
+	uint64_t bitmap;
+	uint32_t num_dirty, pad;
+};
+
+struct pyexit_user_pvinfo {
+	uint32_t hcall[4], flags, pad;
+};
+
+/* What the VMM's memory holds for the ioctls of a vcpu, and where (vectors/SCHEMA.md, User memory). */
+#define PYEXIT_USER_CAP 0x1000u
+#define PYEXIT_USER_CONFIG_TLB 0x2000u
+#define PYEXIT_USER_TLB_PARAMS 0x3000u
+#define PYEXIT_USER_ONE_REG 0x4000u
+#define PYEXIT_USER_BUF 0x5000u
+#define PYEXIT_USER_DIRTY 0x6000u
+#define PYEXIT_USER_IRQ 0x7000u
+#define PYEXIT_USER_PVINFO 0x8000u
+
+struct pyexit_user {
+	struct pyexit_user_regs regs;
+	struct pyexit_user_sregs sregs;
+	struct pyexit_user_cap cap;
+	struct pyexit_user_config_tlb config_tlb;
+	struct pyexit_user_tlb_params tlb_params;
+	struct pyexit_user_one_reg one_reg;
+	struct pyexit_user_dirty dirty;
+	struct pyexit_user_pvinfo pvinfo;
+	uint8_t buf[16];
+};
+
+/* The array of KVM_CAP_SW_TLB in the VMM's memory: TLB0's entries, then TLB1's. */
+struct pyexit_swtlb_array {
+	uint64_t mas2[PYEXIT_SW_TLB_ENTRIES], mas7_3[PYEXIT_SW_TLB_ENTRIES];
+	uint32_t mas8[PYEXIT_SW_TLB_ENTRIES], mas1[PYEXIT_SW_TLB_ENTRIES];
+};
+
+struct pyexit_swtlb_priv0 {
+	uint64_t pfn[PYEXIT_SW_TLB_ENTRIES];
+	uint32_t flags[PYEXIT_SW_TLB_ENTRIES];
+};
+
+struct pyexit_swtlb_priv1 {
+	uint64_t pfn[PYEXIT_SW_TLB1_ENTRIES];
+	uint32_t flags[PYEXIT_SW_TLB1_ENTRIES];
+};
+
+/* That array and KVM's private data for it; vectors call them user.tlb and e500.sw_*.  With options.sw_tlb only. */
+struct pyexit_swtlb {
+	struct pyexit_swtlb_array tlb;
+	struct pyexit_swtlb_priv0 priv0;
+	struct pyexit_swtlb_priv1 priv1;
+	uint64_t g2h_tlb1_map[PYEXIT_SW_TLB1_ENTRIES];
+};
+
 /*
  * Kinds of state record.  The state of a machine is one block of memory:
  * all records of kind 0, then all of kind 1, ...  There is one htlb0, htlb1,
  * core and lrat per core; one spr, thread and host per hardware thread; one kvm
- * per virtual machine; one vcpu, run and e500 per vcpu.
+ * per virtual machine; one vcpu, run, e500 and user per vcpu, and one swtlb
+ * with options.sw_tlb, else none.
  */
 enum pyexit_record {
 	PYEXIT_RECORD_HTLB0 = 0,
@@ -566,9 +775,11 @@ enum pyexit_record {
 	PYEXIT_RECORD_VCPU = 7,
 	PYEXIT_RECORD_RUN = 8,
 	PYEXIT_RECORD_E500 = 9,
-	PYEXIT_RECORD_LRAT = 10
+	PYEXIT_RECORD_LRAT = 10,
+	PYEXIT_RECORD_USER = 11,
+	PYEXIT_RECORD_SWTLB = 12
 };
-#define PYEXIT_RECORDS 11
+#define PYEXIT_RECORDS 13
 
 /*
  * What distinguishes one core from another, as data (mmu-hardware 0.4, 2.8,
@@ -627,13 +838,13 @@ struct pyexit_options {
 	const struct pyexit_ram *ram;	/* ranges that do not overlap */
 	size_t ram_count;		/* 0 to 4096 */
 	uint32_t handler;		/* enum pyexit_handler */
-	uint32_t pad;
+	uint32_t sw_tlb;		/* 1: each vcpu has room for KVM_CAP_SW_TLB; 0: config_tlb finds no memory */
 };
 
 /* The answer to pyexit_call(). */
 struct pyexit_result {
 	int64_t ret;			/* what the function returned */
-	uint64_t value[4];		/* further results, see pyexit_call() */
+	uint64_t value[5];		/* further results, see pyexit_call() */
 	uint32_t outcome;		/* enum pyexit_stop; ret counts only if it is PYEXIT_RETURNED */
 	uint32_t site;			/* what the outcome names */
 };
@@ -642,6 +853,29 @@ struct pyexit_result {
 struct pyexit_end {
 	uint32_t outcome;		/* enum pyexit_outcome */
 	uint32_t ivor;			/* interrupt number if not DONE; with EXIT the exit number */
+};
+
+/* Where a vcpu goes on, pyexit_resume.where. */
+enum pyexit_where {
+	PYEXIT_WHERE_GUEST = 0,		/* the hardware thread holds the guest: run it */
+	PYEXIT_WHERE_HOST = 1		/* KVM_RUN has returned: look at kvm_run */
+};
+
+/* The answer to pyexit_enter() and pyexit_exit(). */
+struct pyexit_resume {
+	uint32_t outcome;		/* enum pyexit_stop; the rest counts only if it is PYEXIT_RETURNED */
+	uint32_t site;			/* what the outcome names */
+	uint32_t where;			/* enum pyexit_where */
+	int32_t ret;			/* with HOST: what KVM_RUN returns, 0 or a negative errno of Linux */
+};
+
+/* One exit of a batch: what the processor would have left in the save and syndrome registers. */
+struct pyexit_exit_record {
+	uint32_t vcpu, exit_nr;
+	uint64_t pc, msr;		/* into the save registers that the exit's handler reads (exit 11.2) */
+	uint64_t dear;			/* into DEAR */
+	uint32_t esr;			/* into ESR */
+	uint32_t pad;
 };
 
 /* The answer to pyexit_translate(). */
@@ -839,6 +1073,45 @@ PYEXIT_API int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks);
  *   kvm_arch_vcpu_ioctl_set_guest_debug vcpu control [addr type]...	up to 16 pairs
  *   kvmppc_update_timing_stats vcpu
  *   kvmppc_init_timing_stats vcpu
+ *   emulation_exit, kvmppc_emulate_instruction vcpu
+ *   kvmppc_emulate_mmio, kvmppc_emulate_loadstore, kvmppc_complete_mmio_load vcpu
+ *   kvmppc_handle_load, kvmppc_handle_loads vcpu rt bytes default_endian
+ *   kvmppc_handle_store vcpu value bytes default_endian
+ *   kvm_arch_vcpu_ioctl_run vcpu
+ *   kvmppc_ld vcpu ea size data	value[] = ea, four words of the buffer
+ *   kvmppc_st vcpu ea size data b0 b1 b2 b3	value[0] = ea
+ *   kvmppc_xlate vcpu ea xlid xlrw	value[] = pte.eaddr, raddr, vpage, may_execute
+ *   kvmppc_e500_emul_tlbwe, _tlbre vcpu
+ *   kvmppc_e500_emul_tlbsx, _tlbivax vcpu ea
+ *   kvmppc_e500_emul_tlbilx vcpu type ea
+ *   kvmppc_e500_emul_mt_mmucsr0 vcpu value
+ *   kvmppc_mmu_itlb_index, kvmppc_mmu_dtlb_index vcpu ea
+ *   kvmppc_mmu_xlate vcpu index ea	ret = the guest real address
+ *   kvmppc_mmu_itlb_miss, kvmppc_mmu_dtlb_miss vcpu
+ *   kvmppc_core_vcpu_translate vcpu linear_address	value[] = valid, physical_address
+ *   kvmppc_mmu_map vcpu ea gpa index
+ *   inval_gtlbe_on_host vcpu tlbsel esel
+ *   kvmppc_e500_tlbil_one vcpu entry	index in the array of both TLBs
+ *   kvm_vcpu_ioctl_dirty_tlb, kvm_vcpu_ioctl_config_tlb vcpu
+ *   mmu_notifier_invalidate vm		the host changes a mapping of the VM's memory (mmu-kvm 11)
+ *   kvm_arch_vcpu_ioctl_get_regs, _set_regs, _get_sregs, _set_sregs vcpu	user.regs, user.sregs
+ *   kvm_arch_vcpu_ioctl_get_fpu, _set_fpu, _get_mpstate vcpu; _set_mpstate vcpu state
+ *   kvm_vcpu_ioctl_get_one_reg, kvm_vcpu_ioctl_set_one_reg vcpu id addr
+ *   kvm_arch_vcpu_ioctl vcpu request pointer
+ *   kvm_arch_vcpu_async_ioctl vcpu request pointer irq
+ *   kvm_vcpu_ioctl_interrupt vcpu irq
+ *   kvm_arch_vcpu_ioctl_translate vcpu linear_address	value[] = valid, writeable, usermode, physical_address
+ *   kvm_arch_vcpu_create, kvmppc_core_vcpu_create, kvmppc_core_vcpu_setup vcpu
+ *   kvmppc_subarch_vcpu_init, kvmppc_subarch_vcpu_uninit vcpu
+ *   kvmppc_core_vcpu_free, kvm_arch_vcpu_destroy, kvmppc_sanity_check vcpu
+ *   kvmppc_core_check_processor_compat vcpu cpu
+ *   kvm_arch_init_vm vcpu type		value[0] = kvm_ops_set
+ *   kvm_arch_destroy_vm, kvmppc_core_destroy_vm, kvmppc_alloc_lpid vcpu
+ *   kvmppc_free_lpid vcpu lpid
+ *   kvm_vm_ioctl_check_extension vcpu cap vm
+ *   kvm_vm_ioctl_enable_cap vcpu cap flags
+ *   kvm_arch_vm_ioctl vcpu request pointer
+ *   kvm_cpu_has_pending_timer vcpu
  *
  * The queue functions also take a dear and an esr that they do not use, as
  * the vectors have them, and kvm_arch_vcpu_load a cpu.

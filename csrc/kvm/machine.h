@@ -54,6 +54,8 @@ struct pyexit_machine {
 	struct pyexit_vcpu *vcpu;
 	struct pyexit_run *run;		/* one per vcpu, as e500 */
 	struct pyexit_e500 *e500;
+	struct pyexit_user *user;	/* one per vcpu */
+	struct pyexit_swtlb *swtlb;	/* one per vcpu, or NULL without options.sw_tlb */
 	uint32_t *vcpu_thread;		/* where each vcpu is pinned */
 	uint32_t *vcpu_vm;
 	uint32_t vms, vcpus;

@@ -18,7 +18,16 @@ from pyexit.layout import Layout, Shape, constants, layout_of
 #: Names of enum pyexit_model, enum pyexit_param_set and enum pyexit_fetch.
 MODELS = {name: constants("model", "PYEXIT_")[name] for name in ("e500mc", "e5500", "e6500")}
 PARAM_SETS = constants("param_set", "PYEXIT_PARAMS_")
-FETCHES = {name.replace("_", "-"): number for name, number in constants("fetch", "PYEXIT_FETCH_").items()}
+
+
+def _options(enum: str) -> dict[str, int]:
+    """The values of an option by the names that users write: seed-v4."""
+    names = constants(enum, f"PYEXIT_{enum.upper()}_")
+    return {name.replace("_", "-"): number for name, number in names.items()}
+
+
+FETCHES = _options("fetch")
+HANDLERS = _options("handler")
 
 PAGE_SIZE = 4096
 
@@ -34,7 +43,7 @@ class Result(NamedTuple):
     """
 
     ret: int
-    value: tuple[int, int, int, int]
+    value: tuple[int, int, int, int, int]
     outcome: int = 0
     site: int = 0
 
@@ -90,6 +99,8 @@ class Options:
     vcpu_vm: tuple[int, ...] | None
     ram: tuple[RamRange, ...]
     events: int
+    handler: str = "merged"
+    sw_tlb: bool = False
 
     def params(self, base: Params) -> Params:
         """The machine's parameters, from those of its set."""
@@ -97,7 +108,7 @@ class Options:
 
     def layout(self, params: Params) -> Layout:
         """The layout of the state block."""
-        return layout_of(Shape(self.cores, self.cores * params["threads"], self.vms, self.vcpus))
+        return layout_of(Shape(self.cores, self.cores * params["threads"], self.vms, self.vcpus, self.sw_tlb))
 
 
 class Backend(Protocol):

@@ -10,6 +10,7 @@ from pyexit.actions import Action, raw
 from pyexit.backends._core import ffi, lib
 from pyexit.backends.base import (
     FETCHES,
+    HANDLERS,
     MODELS,
     PAGE_SIZE,
     PARAM_SETS,
@@ -93,6 +94,8 @@ class Native:
             "vms": opts.vms,
             "vcpus": opts.vcpus,
             "events": opts.events,
+            "handler": HANDLERS[opts.handler],
+            "sw_tlb": opts.sw_tlb,
             "vcpu_thread": thread,
             "vcpu_vm": vm,
             "ram": ram,
@@ -112,8 +115,9 @@ class Native:
 
     def _check_layout(self, size: int) -> None:
         """The offsets that layout.py works out must be those of the core."""
-        ours = [self.layout.object_offset(kind, 0) for kind in RECORDS]
-        theirs = [lib.pyexit_state_offset(self._machine, number, 0) for number in range(len(RECORDS))]
+        kinds = [(number, kind) for number, kind in enumerate(RECORDS) if self.layout.count(kind)]
+        ours = [self.layout.object_offset(kind, 0) for _, kind in kinds]
+        theirs = [lib.pyexit_state_offset(self._machine, number, 0) for number, _ in kinds]
         if size != self.layout.size or ours != theirs:
             raise ImportError("the state block of the core is laid out otherwise than its header says")
 
@@ -139,7 +143,7 @@ class Native:
         if error:
             check(error, f"{name}({', '.join(map(hex, args))})")
         value = result.value
-        return Result(result.ret, (value[0], value[1], value[2], value[3]), result.outcome, result.site)
+        return Result(result.ret, tuple(value), result.outcome, result.site)
 
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """pyexit_translate()."""

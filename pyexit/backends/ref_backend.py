@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from pyexit.actions import Action, raw
 from pyexit.backends.base import (
     FETCHES,
+    HANDLERS,
     MODELS,
     PARAM_SETS,
     Options,
@@ -165,6 +166,8 @@ class Reference:
             list(options.vcpu_thread or (n % threads for n in range(options.vcpus))),
             list(options.vcpu_vm or (n % options.vms for n in range(options.vcpus))),
             self._ram,
+            HANDLERS[options.handler],
+            options.sw_tlb,
         )
         self._objects = _objects(self._world, self.layout)
         self._starts = [item.start for item in self._objects]

@@ -41,6 +41,7 @@ from pyexit.ref.kvm.last_inst import (
     kvmppc_get_last_inst,
     kvmppc_load_last_inst,
 )
+from pyexit.ref.kvm.user import Swtlb, User
 from pyexit.ref.kvm.vcpu import Action, Run, World, new_e500, new_kvm, new_vcpu
 
 #: What kvmppc_load_last_inst's caller finds where nothing was written (vectors/SCHEMA.md).
@@ -78,6 +79,8 @@ def new_world(
     vcpu_thread: list[int],
     vcpu_vm: list[int],
     ranges: list[Ram],
+    handler: int = 0,
+    sw_tlb: bool = False,
 ) -> World:
     """A machine after reset; vcpu n runs on thread vcpu_thread[n] and belongs to VM vcpu_vm[n]."""
     _check_range("new_world: model", model, E500MC, E6500 + 1)
@@ -90,7 +93,10 @@ def new_world(
         vcpu=[new_vcpu(vcpu, vcpu_thread[vcpu], params) for vcpu in range(vcpus)],
         run=[Run() for _ in range(vcpus)],
         e500=[new_e500(params) for _ in range(vcpus)],
+        user=[User() for _ in range(vcpus)],
+        swtlb=[Swtlb() for _ in range(vcpus if sw_tlb else 0)],
         fetch=fetch,
+        handler=handler,
         vcpu_thread=vcpu_thread,
         vcpu_vm=vcpu_vm,
     )
@@ -100,7 +106,7 @@ def new_world(
 
 
 def _result(ret: int, value: int) -> CallResult:
-    return CallResult(ret, (value, 0, 0, 0), RETURNED, 0)
+    return CallResult(ret, (value, 0, 0, 0, 0), RETURNED, 0)
 
 
 def _ended(end: End, value: int = 0) -> CallResult:

@@ -358,6 +358,7 @@ class Thread:
     lr: int = 0
     ctr: int = 0
     xer: int = 0
+    cr: int = 0
     ops: list[int] = field(default_factory=lambda: _zeros(OPS))
     pins: int = 0
 

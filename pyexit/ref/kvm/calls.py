@@ -71,7 +71,7 @@ class CallResult(NamedTuple):
     """struct pyexit_result: ret counts only if the outcome is RETURNED."""
 
     ret: int
-    value: tuple[int, int, int, int]
+    value: tuple[int, int, int, int, int]
     outcome: int
     site: int
 
@@ -162,5 +162,5 @@ def kvm_call(world: World, entry: KvmCall, vcpu: int, *args: int) -> CallResult:
     try:
         ret = entry.function(world, vcpu, *args[: entry.arguments - 1])
     except Stop as stop:
-        return CallResult(0, (0, 0, 0, 0), stop.outcome, stop.site)
-    return CallResult(ret or 0, (0, 0, 0, 0), RETURNED, 0)
+        return CallResult(0, (0, 0, 0, 0, 0), stop.outcome, stop.site)
+    return CallResult(ret or 0, (0, 0, 0, 0, 0), RETURNED, 0)

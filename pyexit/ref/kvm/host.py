@@ -47,6 +47,14 @@ class Host:
     last_vcpu_self: int = 0
     guest_enter_ret: int = 0
     real_vcpu_load: int = 0  # ioctls load and put the vcpu
+    gup_mode: int = 0
+    vmap_fail: int = 0
+    alloc_fail: int = 0
+    ida_err: int = 0
+    module_gone: int = 0
+    no_ops: int = 0
+    online_cpus: int = 0
+    lpid_inuse: int = 0  # bitmap of allocated LPIDs; thread 0 has it
 
 
 def new_host(thread: int, threads_per_core: int) -> Host:

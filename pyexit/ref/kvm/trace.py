@@ -22,6 +22,28 @@ EVENT_PRINTK_WARN = 20  # detail = WARN_*; the values of its text
 EVENT_TRACE_EXIT = 21  # exit pc msr dar last_inst
 EVENT_TRACE_QUEUE = 22  # vcpu_id prio pending
 EVENT_TRACE_REQUESTS = 23  # vcpu_id requests
+EVENT_PREEMPTED_MAPPING = 11  # pfn: preempted while a page was mapped and not guarded
+EVENT_TRACE_INSTR = 24  # instruction pc result (exit 14, kvm_ppc_instr)
+EVENT_TRACE_STLB_WRITE = 25  # mas0 mas8 mas1 mas2 mas7_3
+EVENT_TRACE_GTLB_WRITE = 26  # mas0 mas1 mas2 mas7_3
+EVENT_TRACE_REF_RELEASE = 27  # pfn flags
+EVENT_GFN_TO_PFN = 28  # gfn: gfn_to_pfn_memslot()
+EVENT_SET_PFN_ACCESSED = 29  # pfn
+EVENT_SET_PFN_DIRTY = 30  # pfn
+EVENT_RELEASE_PFN_CLEAN = 31  # pfn
+EVENT_FLUSH_ICACHE = 32  # pfn
+EVENT_IO_READ = 33  # addr len: asked of the in-kernel bus
+EVENT_IO_WRITE = 34  # addr len data; data left-justified in 64 bits
+EVENT_ALLOC = 35  # detail = OBJECT_*; fails
+EVENT_FREE = 36  # detail = OBJECT_*; new: it never came into use
+EVENT_GET_USER_PAGES = 37  # start pages
+EVENT_VMAP = 38  # pages
+EVENT_SET_PAGE_DIRTY = 39  # position in the page list
+EVENT_PUT_PAGE = 40  # position in the page list
+EVENT_READ_GUEST = 41  # gpa len fault
+EVENT_WRITE_GUEST = 42  # gpa len fault, then data: len bytes, big-endian in four words
+EVENT_IDA_ALLOC_RANGE = 43  # min max result
+EVENT_IDA_FREE = 44  # id
 
 # The host's own interrupt handlers (exit 6)
 HOST_DO_IRQ = 1
@@ -40,10 +62,29 @@ SERVICE_ENTER_GUEST = 6
 SERVICE_COND_RESCHED = 7
 SERVICE_DEL_TIMER = 8
 SERVICE_HRTIMER_TRY_TO_CANCEL = 9
+SERVICE_VFREE = 10
+SERVICE_MODULE_PUT = 11
+SERVICE_KVM_DESTROY_VCPUS = 12
+SERVICE_DEL_TIMER_SYNC = 13
+SERVICE_HRTIMER_CANCEL = 14
 
 # Warnings (exit 14.1)
 WARN_CORE_PREPARE_TO_ENTER = 1  # booke.c:710
 WARN_PREPARE_TO_ENTER = 2  # powerpc.c:84
+WARN_EMULATE_MMIO = 3  # powerpc.c:339 kvmppc_emulate_mmio
+WARN_INVAL_FLAGS = 4  # e500_mmu_host.c:193 inval_gtlbe_on_host; text: flags
+WARN_INVAL_BITMAP = 5  # e500_mmu_host.c:195 inval_gtlbe_on_host
+WARN_TLB1_MAP = 6  # e500_mmu_host.c:551, slot allocation (mmu-kvm 8.5)
+WARN_INT_TYPE = 7  # e500mc.c:43 kvmppc_set_pending_interrupt; text: the type
+
+# What the kernel allocates (vectors/SCHEMA.md)
+OBJECT_PAGES_ARRAY = 1
+OBJECT_GTLB_ARCH = 2
+OBJECT_GTLB_PRIV0 = 3
+OBJECT_GTLB_PRIV1 = 4
+OBJECT_G2H_TLB1_MAP = 5
+OBJECT_H2G_TLB1_RMAP = 6
+OBJECT_SHARED_PAGE = 7
 
 # Log lines (exit 14.1); behind each, its values.
 MSG_EXIT_NR = 4  # exit number
@@ -55,6 +96,13 @@ MSG_DUMP_EXCEPTIONS = 9  # pending_exceptions
 MSG_DUMP_GPR = 10  # n, gpr n to n + 3
 MSG_TIMING_SUM_WRAP = 11  # old new account count
 MSG_TIMING_QUAD_WRAP = 12  # old new account count
+MSG_EMULATION_FAILED = 13  # pc last_inst
+MSG_NO_REAL_PAGE = 14  # gfn
+MSG_PTE_NOT_PRESENT = 15  # gfn pfn
+MSG_CANNOT_EMULATE = 16  # instruction op xop
+MSG_MTSPR_UNKNOWN = 17  # spr
+MSG_MFSPR_UNKNOWN = 18  # spr
+MSG_VMX_REPEAT = 19  # nothing
 
 _WORD = (1 << 32) - 1
 

@@ -22,6 +22,7 @@ from pyexit.ref.hw.regs import (
     TLBCFG_PT,
 )
 from pyexit.ref.kvm.host import DebugReg, Host
+from pyexit.ref.kvm.user import Swtlb, User
 
 # enum emulation_result (exit 1.3)
 EMULATE_DONE = 0
@@ -46,6 +47,17 @@ KVM_E500_TLB0_ENTRIES = 256
 KVM_E500_TLB0_WAYS = 2
 KVM_E500_TLB1_ENTRIES = 16
 
+# How a VM's memory lies in its VMM and in the host (csrc/include/pyexit.h, struct pyexit_memslots)
+MEMSLOTS = 32
+VMAS = 32
+BACKINGS = 256
+MEMSLOT_INVALID = 1
+VMA_PFNMAP = 1
+VMA_HUGETLB = 2
+PTE_PRESENT = 0
+PTE_NOT_PRESENT = 1
+PTE_NONE = 2
+
 _OLDPIR_NONE = 0xFFFFFFFF
 _TIMING_MIN_UNSET = 0xFFFFFFFF
 _RUN_UNION_SIZE = 256
@@ -63,12 +75,46 @@ class KvmArch:
 
 
 @dataclass(slots=True)
+class Memslots:
+    """Memory slots: guest frames to host virtual addresses; npages 0 is a free row."""
+
+    base_gfn: list[int] = field(default_factory=lambda: _zeros(MEMSLOTS))
+    npages: list[int] = field(default_factory=lambda: _zeros(MEMSLOTS))
+    userspace_addr: list[int] = field(default_factory=lambda: _zeros(MEMSLOTS))
+    flags: list[int] = field(default_factory=lambda: _zeros(MEMSLOTS))
+
+
+@dataclass(slots=True)
+class Vmas:
+    """The VMM's mappings; end 0 is a free row."""
+
+    start: list[int] = field(default_factory=lambda: _zeros(VMAS))
+    end: list[int] = field(default_factory=lambda: _zeros(VMAS))
+    pgoff: list[int] = field(default_factory=lambda: _zeros(VMAS))
+    flags: list[int] = field(default_factory=lambda: _zeros(VMAS))
+    page_shift: list[int] = field(default_factory=lambda: _zeros(VMAS))
+
+
+@dataclass(slots=True)
+class Backings:
+    """Runs of host pages behind the VMM's addresses; npages 0 is a free row."""
+
+    hva: list[int] = field(default_factory=lambda: _zeros(BACKINGS))
+    npages: list[int] = field(default_factory=lambda: _zeros(BACKINGS))
+    pfn: list[int] = field(default_factory=lambda: _zeros(BACKINGS))
+    pte: list[int] = field(default_factory=lambda: _zeros(BACKINGS))
+
+
+@dataclass(slots=True)
 class Kvm:
     """struct kvm: one virtual machine."""
 
     arch: KvmArch = field(default_factory=KvmArch)
     mmu_invalidate_seq: int = 0
     mmu_invalidate_in_progress: int = 0
+    memslot: Memslots = field(default_factory=Memslots)
+    vma: Vmas = field(default_factory=Vmas)
+    backing: Backings = field(default_factory=Backings)
 
 
 @dataclass(slots=True)
@@ -368,6 +414,8 @@ class World:
     vcpu: list[Vcpu]
     run: list[Run]
     e500: list[E500]
+    user: list[User]
+    swtlb: list[Swtlb]  # one per vcpu, or none: the machine has no room for KVM_CAP_SW_TLB
     fetch: int  # FETCH_*
     vcpu_thread: list[int]
     vcpu_vm: list[int]
