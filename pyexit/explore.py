@@ -9,9 +9,9 @@ copy: the machine's state and the RAM words that a scenario or a store names are
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, permutations, product
 from typing import TYPE_CHECKING, Any
 
 from pyexit import scenario as scenarios
@@ -73,22 +73,31 @@ def _placements(
     for point in points:
         check([Action(point, do, tuple(args)) for do, *args in actions], machine.functions)
     order = sorted(set(points), key=lambda point: POINTS[point])
-    found: dict[Placement, None] = {(): None}
-    for placement in _orders(actions, order):
-        found[placement] = None
+    found: list[Placement] = [()]
+    for placement in _orders(actions, order) if actions else ():
+        found.append(placement)
         if len(found) > MAX_PLACEMENTS:
             raise ValueError(f"more than {MAX_PLACEMENTS} placements: explore fewer actions or points")
-    return list(found)
+    return found
 
 
 def _orders(actions: Sequence[tuple[Any, ...]], points: Sequence[str]) -> Iterator[Placement]:
-    """A point for each action, then an order for the actions of each point."""
-    for chosen in product(points, repeat=len(actions)):
-        placed = [Action(point, do, tuple(args)) for point, (do, *args) in zip(chosen, actions, strict=True)]
-        placed.sort(key=lambda action: POINTS[action.point])
-        groups = [list(group) for _, group in groupby(placed, key=lambda action: action.point)]
-        for order in product(*map(permutations, groups)):
-            yield tuple(action for group in order for action in group)
+    """Every distinct placement once: at each point an action that is left, or on to the next point."""
+    left = Counter((do, tuple(args)) for do, *args in actions)
+
+    def place(points: Sequence[str], placed: Placement) -> Iterator[Placement]:
+        if len(placed) == len(actions):
+            yield placed
+            return
+        if not points:
+            return
+        for act in [act for act, count in left.items() if count]:
+            left[act] -= 1
+            yield from place(points, (*placed, Action(points[0], *act)))
+            left[act] += 1
+        yield from place(points[1:], placed)
+
+    return place(points, ())
 
 
 def _prepare(

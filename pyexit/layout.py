@@ -30,7 +30,7 @@ ALIASES = {"host.tlb0_nv": "core.tlb0_nv", "host.tb": "core.tb"}
 ALIAS_PREFIXES = {"user.tlb.": "swtlb.tlb.", "e500.sw_": "swtlb."}
 
 #: The arms of kvm_run's union through which its bytes are listed; the other arms are names on input only.
-UNION = frozenset({"hw", "debug", "mmio", "epr", "osi", "padding"})
+UNION = frozenset({"hw", "debug", "mmio", "epr", "osi", "papr_hcall", "internal", "padding"})
 UNION_LISTED = ("mmio", "padding")
 
 _NAME = re.compile(

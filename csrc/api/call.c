@@ -106,33 +106,55 @@ int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks)
 	return 0;
 }
 
-int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
-		struct pyexit_result *result)
+static const struct pyexit_call_row *find_row(const struct pyexit_width *width, const char *name)
 {
-	const struct pyexit_call_row *row = NULL;
-	uint64_t all[CALL_ARGUMENTS] = { 0 };
+	for (uint32_t i = 0; i < width->n_calls; i++)
+		if (!strcmp(width->calls[i].name, name))
+			return &width->calls[i];
+	return NULL;
+}
+
+static int call_row(struct pyexit_machine *machine, const struct pyexit_call_row *row, const uint64_t *args,
+		    struct pyexit_result *result)
+{
 	int error;
+
+	*result = (struct pyexit_result){ 0 };
+	machine->outcome = PYEXIT_RETURNED;
+	machine->site = 0;
+	machine->halts = 0;
+	error = row->function(machine, args, result);
+	result->outcome = machine->outcome;
+	result->site = machine->site;
+	return error;
+}
+
+int pyexit_repeat(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n, uint64_t times,
+		  struct pyexit_result *result)
+{
+	const struct pyexit_call_row *row;
+	uint64_t all[CALL_ARGUMENTS] = { 0 };
+	int error = 0;
 
 	if (!machine || !name || !result || (n && !args))
 		return -EFAULT;
-	for (uint32_t i = 0; i < machine->width->n_calls && !row; i++)
-		if (!strcmp(machine->width->calls[i].name, name))
-			row = &machine->width->calls[i];
+	row = find_row(machine->width, name);
 	if (!row)
 		return -ENOENT;
 	if (n < row->n || n > row->most)
 		return -E2BIG;
-	if (args[0] >= (row->object == CALL_THREAD ? machine->hw.threads : machine->vcpus))
+	if (!times || args[0] >= (row->object == CALL_THREAD ? machine->hw.threads : machine->vcpus))
 		return -EINVAL;
-	*result = (struct pyexit_result){ 0 };
 	memcpy(all, args, n * sizeof(*all));
-	machine->outcome = PYEXIT_RETURNED;
-	machine->site = 0;
-	machine->halts = 0;
-	error = row->function(machine, all, result);
-	result->outcome = machine->outcome;
-	result->site = machine->site;
+	for (uint64_t i = 0; i < times && !error; i++)
+		error = call_row(machine, row, all, result);
 	return error;
+}
+
+int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
+		struct pyexit_result *result)
+{
+	return pyexit_repeat(machine, name, args, n, 1, result);
 }
 
 static int action_valid(const struct pyexit_machine *machine, const struct pyexit_action *action)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../hw/regs.h"
-#include "../width.h"
+#include "search.h"
 
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "snapshots are the little-endian bytes of the state: this core needs a little-endian host"
@@ -93,12 +93,17 @@ static int take_params(const struct pyexit_options *options, struct pyexit_param
 	return 0;
 }
 
+static int search_valid(uint32_t search)
+{
+	return search <= PYEXIT_SEARCH_SCALAR || page_hits_of(search) != NULL;
+}
+
 static int counts_valid(const struct pyexit_options *options)
 {
 	return options->cores >= 1 && options->cores <= 64 && options->vms >= 1 && options->vms <= 64 &&
 	       options->vcpus >= 1 && options->vcpus <= 4096 && options->events <= 1u << 20 &&
 	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK && options->handler <= PYEXIT_HANDLER_SEED_V4 &&
-	       options->sw_tlb <= 1;
+	       options->sw_tlb <= 1 && search_valid(options->search);
 }
 
 static int wiring_valid(const uint32_t *wire, uint32_t n, uint32_t limit)
@@ -266,6 +271,8 @@ static void lay_machine(uint8_t *memory, const struct plan *plan, const struct p
 	m->vms = options->vms;
 	m->vcpus = options->vcpus;
 	m->fetch = options->fetch;
+	m->search = options->search == PYEXIT_SEARCH_AUTO ? best_search() : options->search;
+	m->hw.page_hits = page_hits_of(m->search);
 	m->handler = options->handler;
 	lay_records(m, plan, memory + plan->state);
 	lay_ram(&m->hw.memory, options);
@@ -289,4 +296,9 @@ int pyexit_machine_init(void *memory, size_t size, const struct pyexit_options *
 	*machine = memory;
 	(*machine)->width->reset(*machine);
 	return 0;
+}
+
+uint32_t pyexit_search(const struct pyexit_machine *machine)
+{
+	return machine ? machine->search : 0;
 }

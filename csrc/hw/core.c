@@ -44,10 +44,9 @@ static int spr_exists(const struct pyexit_params *params, const struct spr_row *
 
 static const struct spr_row *find_spr(const struct ppc_hw *hw, uint64_t number)
 {
-	for (size_t i = 0; i < sizeof(spr_rows) / sizeof(spr_rows[0]); i++)
-		if (spr_rows[i].number == number && spr_exists(&hw->params, &spr_rows[i]))
-			return &spr_rows[i];
-	return NULL;
+	if (number >= SPR_NUMBERS || spr_rows[number].width == SPR_ABSENT)
+		return NULL;
+	return spr_exists(&hw->params, &spr_rows[number]) ? &spr_rows[number] : NULL;
 }
 
 static uint64_t *spr_at(struct ppc_hw *hw, uint32_t thread, const struct spr_row *row)
@@ -79,7 +78,7 @@ static void write_spr(struct ppc_hw *hw, uint32_t thread, const struct spr_row *
 
 	value &= spr_bits(&hw->params, row);
 	if (row->flags & SPR_CLEAR) {
-		ppc_event(&hw->events, PYEXIT_EVENT_MTSPR, 0, row->number, value, 0);
+		ppc_event(&hw->events, PYEXIT_EVENT_MTSPR, 0, (uint64_t)(row - spr_rows), value, 0);
 		value = *spr & ~value;
 	}
 	*spr = value;
@@ -132,10 +131,9 @@ static int reads_timebase(const struct ppc_hw *hw, uint32_t thread, uint64_t num
 	return 1;
 }
 
-static int ppc_spr_exists(const struct ppc_hw *hw, uint64_t number, int write)
+/* Is there an SPR without a row? */
+static int other_exists(const struct ppc_hw *hw, uint64_t number, int write)
 {
-	const struct spr_row *row = find_spr(hw, number);
-
 	switch (number) {
 	case SPR_XER:
 	case SPR_LR:
@@ -153,8 +151,15 @@ static int ppc_spr_exists(const struct ppc_hw *hw, uint64_t number, int write)
 	case SPR_LPERU:
 		return hw->params.mav == 2;
 	default:
-		return find_pair(hw, number) || (row && !(write && row->flags & SPR_READ_ONLY));
+		return find_pair(hw, number) != NULL;
 	}
+}
+
+static int ppc_spr_exists(const struct ppc_hw *hw, uint64_t number, int write)
+{
+	const struct spr_row *row = find_spr(hw, number);
+
+	return row ? !(write && row->flags & SPR_READ_ONLY) : other_exists(hw, number, write);
 }
 
 static void write_other(struct ppc_hw *hw, uint32_t thread, uint64_t number, uint64_t value)
@@ -181,12 +186,12 @@ static struct ppc_end ppc_mtspr(struct ppc_hw *hw, uint32_t thread, uint64_t num
 	const struct spr_row *row = find_spr(hw, number);
 
 	ppc_count(hw, thread, PYEXIT_OP_MTSPR);
-	if (!ppc_spr_exists(hw, number, 1))
-		return ppc_illegal(hw, thread);
-	if (row)
+	if (row && !(row->flags & SPR_READ_ONLY))
 		write_spr(hw, thread, row, value);
-	else
+	else if (!row && other_exists(hw, number, 1))
 		write_other(hw, thread, number, value);
+	else
+		return ppc_illegal(hw, thread);
 	return PPC_DONE;
 }
 
@@ -213,8 +218,11 @@ static struct ppc_end ppc_mfspr(struct ppc_hw *hw, uint32_t thread, uint64_t num
 
 	ppc_count(hw, thread, PYEXIT_OP_MFSPR);
 	*value = 0;
-	if (!ppc_spr_exists(hw, number, 0))
+	if (row)
+		*value = *spr_at(hw, thread, row);
+	else if (other_exists(hw, number, 0))
+		*value = read_other(hw, thread, number);
+	else
 		return ppc_illegal(hw, thread);
-	*value = row ? *spr_at(hw, thread, row) : read_other(hw, thread, number);
 	return PPC_DONE;
 }

@@ -34,28 +34,62 @@ static struct ppc_context ppc_access_context(const struct ppc_hw *hw, uint32_t t
 	};
 }
 
-/* Bytes of the word that lie in the second page when @ea is not aligned. */
-static uint32_t split_word(const struct ppc_hw *hw, uint64_t ea, const struct pyexit_translation *t)
+/* Where byte @i of an access at @ea lies, which may go on in a second page. */
+static uint64_t byte_address(const struct pyexit_translation *t, uint64_t ea, uint32_t i)
 {
 	uint32_t in_first = PYEXIT_PAGE_SIZE - (uint32_t)(ea & (PYEXIT_PAGE_SIZE - 1));
-	uint32_t shift = 8 * (4 - in_first);
 
-	if (in_first >= 4)
-		return ppc_load32(&hw->memory, t->real);
-	return (ppc_load32(&hw->memory, t->real) >> shift << shift) |
-	       ppc_load32(&hw->memory, t->real2) >> (32 - shift);
+	return i < in_first ? t->real + i : t->real2 + (i - in_first);
+}
+
+static struct ppc_end ppc_load_external(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size, int host,
+					uint64_t *value)
+{
+	struct pyexit_translation t;
+
+	if (host)
+		t = ppc_translate_host(hw, thread, ea, size, PYEXIT_LOAD | PYEXIT_EXTERNAL);
+	else
+		t = ppc_translate(hw, thread, ea, size, PYEXIT_LOAD | PYEXIT_EXTERNAL, 0);
+	if (t.outcome == PYEXIT_DONE) {
+		*value = 0;
+		for (uint32_t i = 0; i < size; i++)
+			*value = *value << 8 | ppc_load_byte(&hw->memory, byte_address(&t, ea, i));
+	}
+	return (struct ppc_end){ .outcome = (int32_t)t.outcome, .ivor = t.ivor };
+}
+
+static struct ppc_end ppc_store_external(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t size,
+					 uint64_t value)
+{
+	struct pyexit_translation t = ppc_translate(hw, thread, ea, size, PYEXIT_STORE | PYEXIT_EXTERNAL, 0);
+
+	for (uint32_t i = 0; t.outcome == PYEXIT_DONE && i < size; i++)
+		ppc_store_byte(&hw->memory, byte_address(&t, ea, i), (uint8_t)(value >> 8 * (size - 1 - i)));
+	return (struct ppc_end){ .outcome = (int32_t)t.outcome, .ivor = t.ivor };
+}
+
+static struct ppc_end ppc_zero_line_external(struct ppc_hw *hw, uint32_t thread, uint64_t ea)
+{
+	struct pyexit_translation t = ppc_translate(hw, thread, ea, 1, PYEXIT_STORE | PYEXIT_EXTERNAL, 0);
+	uint64_t line = t.real & ~(uint64_t)(PPC_CACHE_LINE - 1);
+
+	for (uint32_t i = 0; t.outcome == PYEXIT_DONE && i < PPC_CACHE_LINE; i++)
+		ppc_store_byte(&hw->memory, line + i, 0);
+	return (struct ppc_end){ .outcome = (int32_t)t.outcome, .ivor = t.ivor };
+}
+
+static struct ppc_end ppc_touch_external(struct ppc_hw *hw, uint32_t thread, uint64_t ea, uint32_t access)
+{
+	struct pyexit_translation t = ppc_translate(hw, thread, ea, 1, access | PYEXIT_EXTERNAL, 0);
+
+	if (t.outcome == PYEXIT_DROPPED)	/* a touch that faults is a no-op (mmu-hardware 5.1) */
+		return PPC_DONE;
+	return (struct ppc_end){ .outcome = (int32_t)t.outcome, .ivor = t.ivor };
 }
 
 static struct ppc_end ppc_lwepx(struct ppc_hw *hw, uint32_t thread, uint64_t ea, int host, uint64_t *word)
 {
-	struct pyexit_translation t;
-
 	ppc_count(hw, thread, PYEXIT_OP_LWEPX);
-	if (host)
-		t = ppc_translate_host(hw, thread, ea, 4, PYEXIT_LOAD | PYEXIT_EXTERNAL);
-	else
-		t = ppc_translate(hw, thread, ea, 4, PYEXIT_LOAD | PYEXIT_EXTERNAL, 0);
-	if (t.outcome == PYEXIT_DONE)
-		*word = split_word(hw, ea, &t);
-	return (struct ppc_end){ .outcome = (int32_t)t.outcome, .ivor = t.ivor };
+	return ppc_load_external(hw, thread, ea, 4, host, word);
 }

@@ -417,6 +417,89 @@ static struct ppc_end op_lwepx(const struct ppc_op *op)
 	return advance(op, end);
 }
 
+/* External PID without lwepx (mmu-hardware 9.1).  The doubleword forms exist on 64-bit cores only. */
+static struct ppc_end load_external(const struct ppc_op *op, uint32_t size)
+{
+	uint64_t value = 0;
+	struct ppc_end end = ppc_load_external(op->hw, op->thread, ra_rb(op), size, !is_guest(op), &value);
+
+	if (end.outcome == PYEXIT_DONE)
+		op->t->gpr[rt(op)] = value;
+	return advance(op, end);
+}
+
+static struct ppc_end store_external(const struct ppc_op *op, uint32_t size)
+{
+	return advance(op, ppc_store_external(op->hw, op->thread, ra_rb(op), size, op->t->gpr[rt(op)]));
+}
+
+static struct ppc_end touch_external(const struct ppc_op *op, uint32_t access)
+{
+	return advance(op, ppc_touch_external(op->hw, op->thread, ra_rb(op), access));
+}
+
+static struct ppc_end op_lbepx(const struct ppc_op *op)
+{
+	return load_external(op, 1);
+}
+
+static struct ppc_end op_lhepx(const struct ppc_op *op)
+{
+	return load_external(op, 2);
+}
+
+static struct ppc_end op_ldepx(const struct ppc_op *op)
+{
+	return op->hw->params.width == 64 ? load_external(op, 8) : op_illegal(op);
+}
+
+static struct ppc_end op_stbepx(const struct ppc_op *op)
+{
+	return store_external(op, 1);
+}
+
+static struct ppc_end op_sthepx(const struct ppc_op *op)
+{
+	return store_external(op, 2);
+}
+
+static struct ppc_end op_stwepx(const struct ppc_op *op)
+{
+	return store_external(op, 4);
+}
+
+static struct ppc_end op_stdepx(const struct ppc_op *op)
+{
+	return op->hw->params.width == 64 ? store_external(op, 8) : op_illegal(op);
+}
+
+static struct ppc_end op_cache_external(const struct ppc_op *op)
+{
+	return touch_external(op, PYEXIT_CACHE_LOAD);
+}
+
+static struct ppc_end op_dcbtep(const struct ppc_op *op)
+{
+	return touch_external(op, PYEXIT_TOUCH_LOAD);
+}
+
+static struct ppc_end op_dcbtstep(const struct ppc_op *op)
+{
+	return touch_external(op, PYEXIT_TOUCH_STORE);
+}
+
+static struct ppc_end op_dcbzep(const struct ppc_op *op)
+{
+	return advance(op, ppc_zero_line_external(op->hw, op->thread, ra_rb(op)));
+}
+
+/* lfdepx, stfdepx: the floating-point registers are the engine's, so it does the access. */
+static struct ppc_end op_float_external(const struct ppc_op *op)
+{
+	(void)op;
+	return not_ours();
+}
+
 static struct ppc_end op_dcbi(const struct ppc_op *op)
 {
 	struct pyexit_translation t = ppc_translate(op->hw, op->thread, ra_rb(op), 1, PYEXIT_STORE, 0);
@@ -479,29 +562,44 @@ static const struct guest_op_row guest_op_rows[] = {
 	{ 19, 51, OP_TRAPS, op_rfci },
 	{ 19, 102, 0, op_rfgi },
 	{ 31, 18, 0, op_tlbilx },
+	{ 31, 29, 0, op_ldepx },
 	{ 31, 31, 0, op_lwepx },
+	{ 31, 63, 0, op_cache_external },	/* dcbstep */
 	{ 31, 83, 0, op_mfmsr },
+	{ 31, 95, 0, op_lbepx },
+	{ 31, 127, 0, op_cache_external },	/* dcbfep */
 	{ 31, 131, 0, op_wrtee },
 	{ 31, 134, OP_USER, op_data_lock },	/* dcbtstls */
 	{ 31, 146, 0, op_mtmsr },
+	{ 31, 157, 0, op_stdepx },
+	{ 31, 159, 0, op_stwepx },
 	{ 31, 163, 0, op_wrteei },
 	{ 31, 166, OP_USER, op_data_lock },	/* dcbtls */
 	{ 31, 206, OP_TRAPS, op_msgsnd },
+	{ 31, 223, 0, op_stbepx },
 	{ 31, 230, OP_USER, op_inst_lock },	/* icblc */
 	{ 31, 238, OP_TRAPS, op_msgclr },
+	{ 31, 255, 0, op_dcbtstep },
+	{ 31, 287, 0, op_lhepx },
+	{ 31, 319, 0, op_dcbtep },
 	{ 31, 334, OP_USER, op_mfpmr },
 	{ 31, 339, OP_USER, op_mfspr },
 	{ 31, 390, OP_USER, op_data_lock },	/* dcblc */
+	{ 31, 415, 0, op_sthepx },
 	{ 31, 462, OP_USER, op_mtpmr },
 	{ 31, 467, OP_USER, op_mtspr },
 	{ 31, 470, 0, op_dcbi },
 	{ 31, 486, OP_USER, op_inst_lock },	/* icbtls */
 	{ 31, 566, OP_TRAPS, op_nothing },	/* tlbsync */
+	{ 31, 607, 0, op_float_external },	/* lfdepx */
+	{ 31, 735, 0, op_float_external },	/* stfdepx */
 	{ 31, 786, OP_TRAPS, op_tlbivax },
 	{ 31, 850, 0, op_illegal },		/* tlbsrx., on none of these cores */
 	{ 31, 914, OP_TRAPS, op_tlbsx },
 	{ 31, 946, OP_TRAPS, op_tlbre },
 	{ 31, 978, 0, op_tlbwe },
+	{ 31, 991, 0, op_cache_external },	/* icbiep */
+	{ 31, 1023, 0, op_dcbzep },
 };
 
 static const struct guest_op_row *decode(uint32_t word)

@@ -22,6 +22,8 @@ struct ppc_memory {
 
 struct ppc_hw {
 	struct pyexit_params params;
+	/* The entries of a TLB1 whose page holds an address, bit n = entry n; NULL: one by one. */
+	uint64_t (*page_hits)(const struct pyexit_htlb1 *tlb, uint32_t entries, uint64_t ea);
 	uint32_t cores;
 	uint32_t threads;		/* of all cores together */
 	struct pyexit_htlb0 *htlb0;	/* one per core */

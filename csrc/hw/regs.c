@@ -11,6 +11,7 @@
 
 /* Which bits a write keeps (mmu-hardware 2.8) */
 enum spr_width {
+	SPR_ABSENT,	/* no such SPR */
 	SPR_WORD,	/* 32 bits */
 	SPR_ULONG,	/* as wide as an effective address */
 	SPR_MAS,	/* params.mas_mask[] */
@@ -20,7 +21,6 @@ enum spr_width {
 };
 
 struct spr_row {
-	uint16_t number;
 	uint16_t index;		/* of the uint64_t in struct pyexit_spr */
 	uint8_t width;		/* enum spr_width */
 	uint8_t mas;		/* with SPR_MAS: which */
@@ -28,11 +28,13 @@ struct spr_row {
 };
 
 #define AT(field) (uint16_t)(offsetof(struct pyexit_spr, field) / sizeof(uint64_t))
-#define ROW(number, field, width, flags) { number, AT(field), width, 0, flags }
-#define MAS_ROW(number, n) { number, AT(MAS##n), SPR_MAS, n, 0 }
-#define IVOR_ROW(number, n) { number, (uint16_t)(AT(IVOR) + (n)), SPR_WORD, 0, 0 }
+#define ROW(number, field, width, flags) [number] = { AT(field), width, 0, flags }
+#define MAS_ROW(number, n) [number] = { AT(MAS##n), SPR_MAS, n, 0 }
+#define IVOR_ROW(number, n) [number] = { (uint16_t)(AT(IVOR) + (n)), SPR_WORD, 0, 0 }
 
-static const struct spr_row spr_rows[] = {
+#define SPR_NUMBERS 1024	/* an instruction has ten bits for the number */
+
+static const struct spr_row spr_rows[SPR_NUMBERS] = {
 	ROW(SPR_VRSAVE, VRSAVE, SPR_WORD, 0),
 	ROW(SPR_SPRG0 + 0, SPRG0, SPR_ULONG, 0),
 	ROW(SPR_SPRG0 + 1, SPRG1, SPR_ULONG, 0),

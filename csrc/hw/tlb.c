@@ -64,19 +64,32 @@ static void note_hit(struct ppc_hits *hits, uint32_t entry)
 		hits->second = entry;
 }
 
+/* The vector compare leaves few: their tags decide. */
+static void tlb1_search(const struct ppc_hw *hw, const struct pyexit_htlb1 *tlb, const struct ppc_tags *tags,
+			struct ppc_hits *hits)
+{
+	uint32_t entries = hw->params.tlb1_entries;
+	uint64_t all = UINT64_MAX >> (PYEXIT_TLB1_ENTRIES - entries);
+	uint64_t pages = (hw->page_hits ? hw->page_hits(tlb, entries, tags->ea) : UINT64_MAX) & all;
+
+	for (; pages; pages &= pages - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(pages);
+
+		if (ppc_tlb_match(&hw->params, tags, tlb->mas1[i], tlb->mas2[i], tlb->mas8[i]))
+			note_hit(hits, 1u << 16 | i);
+	}
+}
+
 static struct ppc_hits ppc_tlb_search(const struct ppc_hw *hw, uint32_t core, const struct ppc_tags *tags)
 {
 	const struct pyexit_params *params = &hw->params;
 	const struct pyexit_htlb0 *tlb0 = &hw->htlb0[core];
-	const struct pyexit_htlb1 *tlb1 = &hw->htlb1[core];
 	struct ppc_hits hits = { PPC_NO_ENTRY, PPC_NO_ENTRY };
 	uint32_t set = ppc_tlb0_set(hw, tags->ea);
 
 	for (uint32_t i = set; i < set + params->tlb0_ways; i++)
 		if (ppc_tlb_match(params, tags, tlb0->mas1[i], tlb0->mas2[i], tlb0->mas8[i]))
 			note_hit(&hits, i);
-	for (uint32_t i = 0; i < params->tlb1_entries; i++)
-		if (ppc_tlb_match(params, tags, tlb1->mas1[i], tlb1->mas2[i], tlb1->mas8[i]))
-			note_hit(&hits, 1u << 16 | i);
+	tlb1_search(hw, &hw->htlb1[core], tags, &hits);
 	return hits;
 }

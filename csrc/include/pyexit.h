@@ -76,6 +76,16 @@ enum pyexit_handler {
 	PYEXIT_HANDLER_SEED_V4 = 1	/* patch 5/5 v4: no early fetch for PROGRAM, traced with interrupts on */
 };
 
+/* How TLB1 is searched: the answers are the same, the speed is not.  SCALAR exists everywhere. */
+enum pyexit_search {
+	PYEXIT_SEARCH_AUTO = 0,		/* the fastest that this processor has */
+	PYEXIT_SEARCH_SCALAR = 1,
+	PYEXIT_SEARCH_SSE41 = 2,
+	PYEXIT_SEARCH_AVX2 = 3,
+	PYEXIT_SEARCH_AVX512 = 4,
+	PYEXIT_SEARCH_NEON = 5
+};
+
 /* Points inside a fetch where another thread may act (design 6); with lwepx: MAS_SET = EPLC set, READ = loaded. */
 enum pyexit_point {
 	PYEXIT_POINT_MAS_SET = 0,
@@ -150,7 +160,8 @@ enum pyexit_site {
 	PYEXIT_SITE_NO_PROGRESS = 5,	/* HANG kvmppc_prepare_to_enter: a request that nothing clears */
 	PYEXIT_SITE_HALT_LIMIT = 6,	/* HANG kvm_vcpu_halt: more than host.halt_limit halts in one call */
 	PYEXIT_SITE_MMIO_CLASS = 7,	/* BUG powerpc.c:1259 kvmppc_complete_mmio_load: io_gpr of no class */
-	PYEXIT_SITE_CREATE_NULL = 8	/* OOPS signal 11 addr 0x8: vcpu creation's error path flushes through a NULL pointer */
+	PYEXIT_SITE_CREATE_NULL = 8,	/* OOPS signal 11 addr 0x8: vcpu creation's error path flushes through a NULL pointer */
+	PYEXIT_SITE_ENTRY_FETCH = 9	/* OOPS bookehv_interrupts.S: the fetch's lwepx faulted and no vector knows it (exit 11.6) */
 };
 
 /* What is missing; nothing has changed since the path was entered. */
@@ -402,6 +413,7 @@ struct pyexit_host {
 	uint64_t io_base, io_len, io_data;
 	uint64_t pfn_mode;
 	struct pyexit_debug_reg thread_debug;
+	struct pyexit_debug_reg saved_debug;	/* thread_debug before the guest was entered (exit 7.7 R4) */
 	uint32_t irq_enabled, signal_pending, need_resched;
 	uint32_t wake_signal, halt_limit, thread_regs_msr;
 	uint32_t cpu, threads_per_core;
@@ -410,6 +422,8 @@ struct pyexit_host {
 	uint32_t real_vcpu_load;	/* 1: ioctls load and put the vcpu; 0: they do not, as the older vectors */
 	uint32_t gup_mode, vmap_fail, alloc_fail;
 	uint32_t ida_err, module_gone, no_ops, online_cpus;
+	uint32_t tlbcam_index;		/* host TLB1 entries that the host kernel has bolted: 3 (mmu-kvm 8.4) */
+	uint32_t pad;
 	uint64_t lpid_inuse;		/* bitmap of allocated LPIDs; thread 0's counts */
 };
 
@@ -586,6 +600,16 @@ struct pyexit_run_osi {
 	uint64_t gprs[32];
 };
 
+struct pyexit_run_papr_hcall {
+	uint64_t nr, ret;
+	uint64_t args[9];
+};
+
+struct pyexit_run_internal {
+	uint32_t suberror;
+	uint32_t pad;
+};
+
 /* struct kvm_run at KVM's offsets (exit 2.4); the arms of the union overlap as KVM's do. */
 struct pyexit_run {
 	uint8_t request_interrupt_window;
@@ -600,6 +624,8 @@ struct pyexit_run {
 		struct pyexit_run_mmio mmio;
 		struct pyexit_run_epr epr;
 		struct pyexit_run_osi osi;
+		struct pyexit_run_papr_hcall papr_hcall;
+		struct pyexit_run_internal internal;
 		uint8_t padding[256];
 	};
 };
@@ -839,6 +865,8 @@ struct pyexit_options {
 	size_t ram_count;		/* 0 to 4096 */
 	uint32_t handler;		/* enum pyexit_handler */
 	uint32_t sw_tlb;		/* 1: each vcpu has room for KVM_CAP_SW_TLB; 0: config_tlb finds no memory */
+	uint32_t search;		/* enum pyexit_search; one that the processor lacks is refused */
+	uint32_t pad;
 };
 
 /* The answer to pyexit_call(). */
@@ -932,6 +960,9 @@ PYEXIT_API int pyexit_machine_init(void *memory, size_t size, const struct pyexi
 /* pyexit_machine_new() is size and init over malloc.  Returns 0 or the error of init. */
 PYEXIT_API int pyexit_machine_new(const struct pyexit_options *options, struct pyexit_machine **machine);
 
+/* pyexit_search() tells which enum pyexit_search the machine uses, never AUTO; 0 for NULL. */
+PYEXIT_API uint32_t pyexit_search(const struct pyexit_machine *machine);
+
 /* pyexit_machine_free() frees what pyexit_machine_new() made.  NULL is allowed. */
 PYEXIT_API void pyexit_machine_free(struct pyexit_machine *machine);
 
@@ -983,8 +1014,9 @@ PYEXIT_API int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, u
  * (DONE, pc advanced) where guest state may, else the interrupt that it
  * causes, taken whole (mmu-hardware 6.5).  In hypervisor state it executes
  * the TLB, SPR, MSR, return and message instructions of that table.
- * Returns 0; -ENOSYS for an instruction that is not privileged: the engine's
- * own business; -EINVAL, -EFAULT.
+ * Returns 0; -ENOSYS for an instruction that is not privileged, and for
+ * lfdepx and stfdepx, whose registers are the engine's: its own business;
+ * -EINVAL, -EFAULT.
  */
 PYEXIT_API int pyexit_guest_op(struct pyexit_machine *machine, uint32_t vcpu, uint32_t instruction,
 			       struct pyexit_end *end);

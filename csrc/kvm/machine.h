@@ -60,6 +60,7 @@ struct pyexit_machine {
 	uint32_t *vcpu_vm;
 	uint32_t vms, vcpus;
 	uint32_t fetch;
+	uint32_t search;		/* enum pyexit_search, not AUTO */
 	uint32_t handler;
 	uint32_t outcome, site;		/* of the call under way: enum pyexit_stop and what it names */
 	uint32_t halts;			/* in the call under way */

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from typing import Any
 
 import pytest
@@ -168,3 +169,10 @@ def test_a_finding_says_what_it_is(machine: MachineFactory) -> None:
     done, again = guest(machine).explore(fetch, [action(EVICT)])
     assert "undisturbed" in str(done)
     assert "ppc_tlbilx at fetch:mas_set" in str(again)
+
+
+def test_equal_actions_are_placed_once(machine: MachineFactory) -> None:
+    """Eight equal stores at six points: combinations with repetition, not eight factorial orders."""
+    m = guest(machine)
+    findings = m.explore(fetch, [action(STORE)] * 8)
+    assert sum(len(finding.placements) for finding in findings) == 1 + comb(13, 5)

@@ -28,6 +28,9 @@ from .support import (
     SPR,
     TGS,
     UCLE,
+    UR,
+    UW,
+    UX,
     WE,
     M,
     MachineFactory,
@@ -627,6 +630,131 @@ def test_external_pid_load_is_native(machine: MachineFactory, model: str) -> Non
     m.store_word(0x7234, 0x12345678)
     assert m.guest_op(LWEPX) == DONE
     assert (m["thread.gpr[3]"], m["thread.pc"]) == (0x12345678, PC + 4)
+
+
+# 9.1: the forms by width; loads zero-extend, stores keep the low bytes
+EXTERNAL_LOADS = {95: (1, 0x12), 287: (2, 0x1234), 31: (4, 0x12345678), 29: (8, 0x12345678_9ABCDEF0)}
+EXTERNAL_STORES = {223: 1, 415: 2, 159: 4, 157: 8}
+EXTERNAL_CACHE = (63, 127, 991)  # dcbstep dcbfep icbiep
+EXTERNAL_TOUCHES = (319, 255)  # dcbtep dcbtstep
+EXTERNAL_FLOAT = (607, 735)  # lfdepx stfdepx
+DCBZEP = 1023
+
+
+def external(machine: MachineFactory, model: str, rights: int, msr: int = SUPERVISOR) -> Machine:
+    """A guest supervisor whose EPLC and EPSC name the page at 20001000, real 7000, TID 5."""
+    m = code(machine, model, msr)
+    put(m, 1, 0, V | 5 << 16 | tsize(2), 0x20001000 | M, 0x7000 | rights, mas8=TGS | 3)
+    m.set({"spr.EPLC": 0xA0030005, "spr.EPSC": 0xA0030005})
+    m.set({"thread.gpr[4]": 0x20001000, "thread.gpr[5]": 0x238})
+    return m
+
+
+@each_model
+@pytest.mark.parametrize("xo", EXTERNAL_LOADS)
+def test_external_pid_loads(machine: MachineFactory, model: str, xo: int) -> None:
+    """9.1, 9.2: EPLC's context and UR; a doubleword exists on 64-bit cores only."""
+    m = external(machine, model, UR)
+    m.write_ram(0x7238, bytes.fromhex("123456789abcdef0"))
+    size, value = EXTERNAL_LOADS[xo]
+    if size == 8 and model == "e500mc":
+        assert m.guest_op(x_form(xo, 3)).ivor == PROGRAM
+        return
+    assert m.guest_op(x_form(xo, 3)) == DONE
+    assert (m["thread.gpr[3]"], m["thread.pc"]) == (value, PC + 4)
+
+
+@each_model
+@pytest.mark.parametrize("xo", EXTERNAL_STORES)
+def test_external_pid_stores(machine: MachineFactory, model: str, xo: int) -> None:
+    """9.1: EPSC's context and UW; only `size` bytes change."""
+    m = external(machine, model, UW)
+    size = EXTERNAL_STORES[xo]
+    m["thread.gpr[3]"] = 0x81828384 if model == "e500mc" else 0xF1F2F3F4_81828384
+    m.write_ram(0x7238, bytes(8))
+    if size == 8 and model == "e500mc":
+        assert m.guest_op(x_form(xo, 3)).ivor == PROGRAM
+        return
+    assert m.guest_op(x_form(xo, 3)) == DONE
+    kept = bytes.fromhex("f1f2f3f481828384")[-size:]
+    assert m.read_ram(0x7238, 8) == kept + bytes(8 - size)
+    assert m["thread.pc"] == PC + 4
+
+
+@each_model
+@pytest.mark.parametrize("xo", EXTERNAL_STORES)
+def test_external_pid_store_fault_says_st_and_epid(machine: MachineFactory, model: str, xo: int) -> None:
+    """9.4, A20: DSI with ST and EPID; the page may only be read; nothing is stored."""
+    if xo == 157 and model == "e500mc":
+        pytest.skip("stdepx is an instruction of 64-bit cores")
+    m = external(machine, model, UR)
+    m["thread.gpr[3]"] = 0xFFFFFFFF
+    assert m.guest_op(x_form(xo, 3)) == End(Outcome.EXIT, 2)
+    assert (m["spr.ESR"], m["spr.DEAR"], m["spr.SRR0"]) == (0x800040, 0x20001238, PC)
+    assert m.read_ram(0x7238, 8) == bytes(8)
+
+
+@each_model
+def test_external_pid_store_uses_epsc_alone(machine: MachineFactory, model: str) -> None:
+    """9.1: EPLC's EPID does not matter to a store, EPSC's not to a load."""
+    m = external(machine, model, UR | UW)
+    m.set({"spr.EPLC": 0xA0030006, "thread.gpr[3]": 0x55})
+    assert m.guest_op(x_form(223, 3)) == DONE
+    m.set({"spr.EPLC": 0xA0030005, "spr.EPSC": 0xA0030006})
+    assert m.guest_op(x_form(95, 3)) == DONE
+    assert m["thread.gpr[3]"] == 0x55
+
+
+@each_model
+def test_dcbzep_zeroes_the_line(machine: MachineFactory, model: str) -> None:
+    """docs/choices.md: 64 bytes around the operand, and no byte more."""
+    m = external(machine, model, UW)
+    m.write_ram(0x7000, b"\xee" * 0x400)
+    assert m.guest_op(x_form(DCBZEP, 0)) == DONE
+    assert m.read_ram(0x7000, 0x400) == b"\xee" * 0x200 + bytes(64) + b"\xee" * 0x1C0
+
+
+@each_model
+@pytest.mark.parametrize("xo", EXTERNAL_CACHE)
+def test_external_pid_cache_instructions_need_read(machine: MachineFactory, model: str, xo: int) -> None:
+    """5.1: treated as loads; ST stays clear."""
+    m = external(machine, model, UR)
+    assert m.guest_op(x_form(xo, 0)) == DONE
+    m = external(machine, model, UX)
+    assert m.guest_op(x_form(xo, 0)) == End(Outcome.EXIT, 2)
+    assert m["spr.ESR"] == 0x40
+
+
+@each_model
+@pytest.mark.parametrize("xo", EXTERNAL_TOUCHES)
+def test_external_pid_touch_never_interrupts(machine: MachineFactory, model: str, xo: int) -> None:
+    m = external(machine, model, UX)
+    assert m.guest_op(x_form(xo, 0)) == DONE
+    m["thread.gpr[4]"] = 0x30000000
+    assert m.guest_op(x_form(xo, 0)) == DONE
+    assert m["thread.pc"] == PC + 8
+
+
+@each_model
+@pytest.mark.parametrize("xo", EXTERNAL_FLOAT)
+def test_external_pid_float_is_the_engines(machine: MachineFactory, model: str, xo: int) -> None:
+    """pyexit.h: its registers are the engine's."""
+    m = external(machine, model, UR | UW)
+    with refused(errno.ENOSYS):
+        m.guest_op(x_form(xo, 0))
+
+
+@each_model
+@pytest.mark.parametrize(
+    "xo", [*EXTERNAL_LOADS, *EXTERNAL_STORES, *EXTERNAL_CACHE, *EXTERNAL_TOUCHES, *EXTERNAL_FLOAT, DCBZEP]
+)
+def test_user_code_takes_ppr_for_every_external_pid_form(
+    machine: MachineFactory, model: str, xo: int
+) -> None:
+    """9.3, 9.3a: a supervisor instruction, and that is checked first."""
+    m = external(machine, model, UR | UW, GUEST_USER)
+    assert m.guest_op(x_form(xo, 3)).ivor == PROGRAM
+    assert_program(m, PPR)
 
 
 @each_model

@@ -34,6 +34,7 @@ class Host:
     io_data: int = 0
     pfn_mode: int = 0
     thread_debug: DebugReg = field(default_factory=DebugReg)
+    saved_debug: DebugReg = field(default_factory=DebugReg)  # before the guest was entered (exit 7.7 R4)
     irq_enabled: int = 0
     signal_pending: int = 0
     need_resched: int = 0
@@ -54,6 +55,7 @@ class Host:
     module_gone: int = 0
     no_ops: int = 0
     online_cpus: int = 0
+    tlbcam_index: int = 0  # host TLB1 entries that the host kernel has bolted (mmu-kvm 8.4)
     lpid_inuse: int = 0  # bitmap of allocated LPIDs; thread 0 has it
 
 
@@ -68,4 +70,5 @@ def new_host(thread: int, threads_per_core: int) -> Host:
         tb_freq=40_000_000,
         tb_ticks_per_jiffy=160_000,
         real_vcpu_load=1,
+        tlbcam_index=3,
     )
