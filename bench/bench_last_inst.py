@@ -14,11 +14,13 @@ from collections.abc import Callable
 from time import perf_counter_ns
 
 import pytest
+from instructions import instructions
 
 from pyexit import Machine, TlbEntry
 
 STRATEGIES = ("merged", "seed-v4", "review", "lwepx", "lwepx-do-kvm", "lwepx-hijack")
 PC, REAL, WORD = 0x00100234, 0x00200234, 0x7C0007A4
+RAM_SIZE = 0x400000
 TIMES = 20_000
 ROUNDS = 11
 
@@ -65,7 +67,7 @@ STATES: dict[str, Callable[[Machine], None]] = {
 
 def prepare(fetch: str, state: str, backend: str = "native") -> Machine:
     """An e500mc whose host has loaded the vcpu: EPLC carries the guest's state and LPID."""
-    m = Machine("e500mc", fetch=fetch, backend=backend, ram=((0, 0x400000),), events=0)
+    m = Machine("e500mc", fetch=fetch, backend=backend, ram=((0, RAM_SIZE),), events=0)
     m.store_word(REAL, WORD)
     m.set({"vcpu.arch.regs.nip": PC, "vcpu.arch.pid": 5, "spr.EPLC": 0x20010000})
     STATES[state](m)
@@ -117,10 +119,19 @@ def reference(fetch: str, state: str) -> float:
         return min(loop(m, 200) for _ in range(3))
 
 
+def counted_instructions(fetch: str, state: str) -> str:
+    """Instructions of the host for one fetch, entry path and C; a dash where they cannot be counted."""
+    with prepare(fetch, state) as m:
+        calls = (("kvmppc_entry_fetch", 0), ("kvmppc_load_last_inst", 0, 0))
+        return str(instructions(m, RAM_SIZE, *calls) or "-")
+
+
 def main() -> None:
     """Print the table."""
-    print("| TLB state | strategy | result | hardware operations | ns | noise | reference ns |")
-    print("|---|---|---|---|--:|--:|--:|")
+    print(
+        "| TLB state | strategy | result | hardware operations | ns | noise | instructions | reference ns |"
+    )
+    print("|---|---|---|---|--:|--:|--:|--:|")
     for state in STATES:
         times = measure(state)
         for fetch in STRATEGIES:
@@ -128,7 +139,8 @@ def main() -> None:
             ops = " ".join(f"{name} {n}" for name, n in counted.items())
             ns, noise = times[fetch]
             ref = reference(fetch, state)
-            print(f"| {state} | {fetch} | {result} | {ops} | {ns:.0f} | {noise:.0f} | {ref:.0f} |")
+            count = counted_instructions(fetch, state)
+            print(f"| {state} | {fetch} | {result} | {ops} | {ns:.0f} | {noise:.0f} | {count} | {ref:.0f} |")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from pyexit import Action, Machine
 from pyexit.actions import POINTS
@@ -22,6 +25,7 @@ from pyexit.machine import PINS
 
 from .pools import CM, GS, IND, MODELS, PR, TGS, Access, Entry, V, access, entry_or_near_miss, msr_of
 
+EXAMPLES, EXAMPLE_STEPS = 40, 30
 WALKS, STEPS = 12, 200  # walks of each model, each with one of the strategies
 RAM = ((0, 0x20000), (0x100000, 0x2000))
 STRATEGIES = ("merged", "review", "lwepx", "lwepx-do-kvm", "lwepx-hijack", "seed-v4")
@@ -54,8 +58,7 @@ class Walk:
     """One machine in lockstep; every verb compares the two."""
 
     def __init__(self, model: str, fetch: str, seed: str, shares: Counter[str]) -> None:
-        self.rng = random.Random(seed)
-        self.pick: Callable[..., Any] = self.rng.choice
+        self.pick: Callable[..., Any] = random.Random(seed).choice
         self.shares = shares
         self.m = Machine(model, backend="lockstep", fetch=fetch, ram=RAM, cores=2, vcpus=4, events=256)
         self.width = self.m.params["width"]
@@ -161,7 +164,7 @@ class Walk:
             made = 31 << 26 | rt << 21 | ra << 16 | rb << 11 | self.pick(OPCODES_31) << 1
         else:
             made = 19 << 26 | self.pick(OPCODES_19) << 1
-        return int(made ^ 1 << self.rng.randrange(32) if self.rng.random() < 0.1 else made)
+        return int(made ^ 1 << self.pick(range(32)) if self.pick(range(10)) == 0 else made)
 
     def registers(self, n: int) -> None:
         """Operands: an address split in two, MAS registers of an entry of the pool."""
@@ -277,6 +280,44 @@ def named(walk: str) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"walk {walk!r}")
         raise
+
+
+class GuestMachine(RuleBasedStateMachine):
+    """The steps of a walk as rules: operands chosen, and shrunk, by Hypothesis."""
+
+    counts: ClassVar[Counter[str]] = Counter()
+    walk: Walk | None = None
+
+    @initialize(model=st.sampled_from(MODELS), fetch=st.sampled_from(STRATEGIES))
+    def make(self, model: str, fetch: str) -> None:
+        """Two cores; of an e6500 each has two threads."""
+        self.walk = Walk(model, fetch, "Hypothesis", self.counts)
+
+    def teardown(self) -> None:
+        if self.walk is not None:
+            self.walk.m.close()
+
+    @rule(data=st.data(), step=st.sampled_from(STEP_KINDS))
+    def act(self, data: st.DataObject, step: Callable[[Walk], None]) -> None:
+        """One step."""
+        assert self.walk is not None
+        self.walk.pick = lambda values: data.draw(st.sampled_from(values))
+        step(self.walk)
+
+
+def test_native_and_ref_agree_on_threads_and_cores(shares: Counter[str]) -> None:
+    """Short ways to a difference between two threads, or two cores; a floor says that they are reached."""
+    made = type("CountedGuestMachine", (GuestMachine,), {"counts": shares})
+    limits = settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        stateful_step_count=EXAMPLE_STEPS,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    run_state_machine_as_test(made, settings=limits)
+    for outcome in ("guest_op DONE", "guest_op EXIT", "pending EXIT", "entry_fetch DONE"):
+        assert shares[outcome], outcome
 
 
 @pytest.mark.parametrize("model", MODELS)
