@@ -32,6 +32,7 @@ struct ppc_hw {
 	struct pyexit_lrat *lrat;
 	struct pyexit_spr *spr;		/* one per thread */
 	struct pyexit_thread *thread;
+	uint64_t generation;		/* counts the writes to TLB entries and to the state block; never 0 */
 	struct ppc_memory memory;
 	struct ppc_events events;
 };

@@ -22,6 +22,7 @@ static void ppc_entry_write(struct ppc_hw *hw, uint32_t core, uint32_t entry, co
 	struct pyexit_htlb0 *tlb0 = &hw->htlb0[core];
 	struct pyexit_htlb1 *tlb1 = &hw->htlb1[core];
 
+	hw->generation++;
 	*(ppc_entry_sel(entry) ? &tlb1->mas1[i] : &tlb0->mas1[i]) = value->mas1;
 	*(ppc_entry_sel(entry) ? &tlb1->mas2[i] : &tlb0->mas2[i]) = value->mas2;
 	*(ppc_entry_sel(entry) ? &tlb1->mas3[i] : &tlb0->mas3[i]) = value->mas3;

@@ -144,14 +144,20 @@ static void report_tlbsx(struct ppc_hw *hw, uint32_t thread, uint64_t ea, const 
 		ppc_event(&hw->events, PYEXIT_EVENT_MULTI_HIT, 0, ea, hits->first, hits->second);
 }
 
-static struct ppc_end ppc_tlbsx(struct ppc_hw *hw, uint32_t thread, uint64_t ea)
+static struct ppc_hits ppc_tlbsx_hits(const struct ppc_hw *hw, uint32_t thread, uint64_t ea)
 {
 	struct ppc_tags tags = search_tags(hw, thread, ea);
-	struct ppc_hits hits = ppc_tlb_search(hw, ppc_core_of(hw, thread), &tags);
+
+	return ppc_tlb_search(hw, ppc_core_of(hw, thread), &tags);
+}
+
+static struct ppc_end ppc_tlbsx_answer(struct ppc_hw *hw, uint32_t thread, uint64_t ea, const struct ppc_hits *hits)
+{
+	struct ppc_tags tags;
 
 	ppc_count(hw, thread, PYEXIT_OP_TLBSX);
-	report_tlbsx(hw, thread, ea, &hits);
-	if (ppc_multi_hit_checks(hw, thread, &hits)) {
+	report_tlbsx(hw, thread, ea, hits);
+	if (ppc_multi_hit_checks(hw, thread, hits)) {
 		struct ppc_cause cause = {
 			.ivor = IVOR_MACHINE_CHECK,
 			.esr = MCSR_L2MMU_MHIT | MCSR_MAV | MCSR_MEA | MCSR_LD,
@@ -161,11 +167,20 @@ static struct ppc_end ppc_tlbsx(struct ppc_hw *hw, uint32_t thread, uint64_t ea)
 
 		return ppc_interrupt(hw, thread, &cause);
 	}
-	if (hits.first != PPC_NO_ENTRY)
-		tlbsx_hit(hw, thread, hits.first);
-	else
+	if (hits->first != PPC_NO_ENTRY) {
+		tlbsx_hit(hw, thread, hits->first);
+	} else {
+		tags = search_tags(hw, thread, ea);
 		tlbsx_miss(hw, thread, &tags);
+	}
 	return PPC_DONE;
+}
+
+static struct ppc_end ppc_tlbsx(struct ppc_hw *hw, uint32_t thread, uint64_t ea)
+{
+	struct ppc_hits hits = ppc_tlbsx_hits(hw, thread, ea);
+
+	return ppc_tlbsx_answer(hw, thread, ea, &hits);
 }
 
 /* The entry that MAS0 and, for TLB0, MAS2[EPN] choose (mmu-hardware 4, 6.1.1). */
@@ -344,6 +359,7 @@ static void invalidate_tlb0(struct ppc_hw *hw, uint32_t core, const struct inval
 {
 	struct pyexit_htlb0 *tlb = &hw->htlb0[core];
 
+	hw->generation++;
 	for (uint32_t i = 0; i < hw->params.tlb0_sets * hw->params.tlb0_ways; i++)
 		if (invalidation_match(hw, inv, tlb->mas1[i], tlb->mas2[i], tlb->mas8[i]))
 			invalidate(&tlb->mas1[i]);
@@ -353,6 +369,7 @@ static void invalidate_tlb1(struct ppc_hw *hw, uint32_t core, const struct inval
 {
 	struct pyexit_htlb1 *tlb = &hw->htlb1[core];
 
+	hw->generation++;
 	for (uint32_t i = 0; i < hw->params.tlb1_entries; i++)
 		if (invalidation_match(hw, inv, tlb->mas1[i], tlb->mas2[i], tlb->mas8[i]))
 			invalidate(&tlb->mas1[i]);

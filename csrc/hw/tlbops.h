@@ -10,6 +10,12 @@
 #include "core.h"
 #include "tlb.h"
 
+/* What a tlbsx at @ea with the thread's MAS5 and MAS6 would find. */
+static struct ppc_hits ppc_tlbsx_hits(const struct ppc_hw *hw, uint32_t thread, uint64_t ea);
+
+/* The rest of that tlbsx: what it leaves when @hits is what it finds. */
+static struct ppc_end ppc_tlbsx_answer(struct ppc_hw *hw, uint32_t thread, uint64_t ea, const struct ppc_hits *hits);
+
 static struct ppc_end ppc_tlbsx(struct ppc_hw *hw, uint32_t thread, uint64_t ea);
 static struct ppc_end ppc_tlbre(struct ppc_hw *hw, uint32_t thread);
 static struct ppc_end ppc_tlbwe(struct ppc_hw *hw, uint32_t thread);
