@@ -188,6 +188,144 @@ static int call_kvm_arch_vcpu_ioctl_set_guest_debug(struct pyexit_machine *machi
 	return 0;
 }
 
+CALL_INT(emulation_exit)
+CALL_INT(kvmppc_emulate_instruction)
+CALL_INT(kvmppc_emulate_mmio)
+CALL_INT(kvmppc_emulate_loadstore)
+CALL_VOID(kvmppc_complete_mmio_load)
+CALL_INT(kvm_arch_vcpu_ioctl_run)
+
+#define CALL_LOAD(name) \
+	CALL(name, result->ret = name(machine, VCPU, (uint32_t)args[1], (uint32_t)args[2], (uint32_t)args[3]))
+
+CALL_LOAD(kvmppc_handle_load)
+CALL_LOAD(kvmppc_handle_loads)
+CALL(kvmppc_handle_store,
+     result->ret = kvmppc_handle_store(machine, VCPU, args[1], (uint32_t)args[2], (uint32_t)args[3]))
+
+static int call_kvmppc_xlate(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
+{
+	struct kvmppc_pte pte;
+
+	result->ret = kvmppc_xlate(machine, VCPU, args[1], (uint32_t)args[2], &pte);
+	result->value[0] = pte.eaddr;
+	result->value[1] = pte.raddr;
+	result->value[2] = pte.vpage;
+	result->value[3] = pte.may_execute;
+	return 0;
+}
+
+/* The caller's buffer is four doublewords; ld's is zero before. */
+static int call_kvmppc_ld(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
+{
+	uint8_t data[GUEST_BYTES] = { 0 };
+	uint64_t ea = (ulong_t)args[1];
+
+	if (args[2] > GUEST_BYTES)
+		return -EINVAL;
+	result->ret = kvmppc_ld(machine, VCPU, &ea, (uint32_t)args[2], data, (uint32_t)args[3]);
+	result->value[0] = ea;
+	for (uint32_t i = 0; i < GUEST_BYTES; i++)
+		result->value[1 + i / 8] |= (uint64_t)data[i] << (56 - i % 8 * 8);
+	return 0;
+}
+
+static int call_kvmppc_st(struct pyexit_machine *machine, const uint64_t *args, struct pyexit_result *result)
+{
+	uint8_t data[GUEST_BYTES];
+	uint64_t ea = (ulong_t)args[1];
+
+	if (args[2] > GUEST_BYTES)
+		return -EINVAL;
+	for (uint32_t i = 0; i < GUEST_BYTES; i++)
+		data[i] = (uint8_t)(args[4 + i / 8] >> (56 - i % 8 * 8));
+	result->ret = kvmppc_st(machine, VCPU, &ea, (uint32_t)args[2], data);
+	result->value[0] = ea;
+	return 0;
+}
+
+/* KVM's interface to userspace (exit 12). */
+#define CALL_IOCTL(name) CALL(name, result->ret = name(machine, VCPU, args[1], args[2]))
+#define CALL_CONSTANT(name, value) CALL(name, (void)machine; (void)args; result->ret = value)
+
+CALL_INT(kvm_arch_vcpu_ioctl_get_regs)
+CALL_INT(kvm_arch_vcpu_ioctl_set_regs)
+CALL_INT(kvm_arch_vcpu_ioctl_get_sregs)
+CALL_INT(kvm_arch_vcpu_ioctl_set_sregs)
+CALL_CONSTANT(kvm_arch_vcpu_ioctl_get_fpu, -KVM_EOPNOTSUPP)
+CALL_CONSTANT(kvm_arch_vcpu_ioctl_set_fpu, -KVM_EOPNOTSUPP)
+CALL_CONSTANT(kvm_arch_vcpu_ioctl_get_mpstate, -KVM_EINVAL)
+CALL_CONSTANT(kvm_arch_vcpu_ioctl_set_mpstate, -KVM_EINVAL)
+CALL_IOCTL(kvm_vcpu_ioctl_get_one_reg)
+CALL_IOCTL(kvm_vcpu_ioctl_set_one_reg)
+CALL_IOCTL(kvm_arch_vcpu_ioctl)
+CALL(kvm_arch_vcpu_async_ioctl,
+     result->ret = kvm_arch_vcpu_async_ioctl(machine, VCPU, args[1], args[2], (uint32_t)args[3]))
+CALL_INT_WORD(kvm_vcpu_ioctl_interrupt)
+CALL_INT(kvm_arch_vcpu_create)
+CALL_INT(kvmppc_core_vcpu_create)
+CALL_INT(kvmppc_core_vcpu_setup)
+CALL_INT(kvmppc_subarch_vcpu_init)
+CALL_VOID(kvmppc_subarch_vcpu_uninit)
+CALL_VOID(kvmppc_core_vcpu_free)
+CALL_VOID(kvm_arch_vcpu_destroy)
+CALL_INT(kvmppc_sanity_check)
+CALL(kvmppc_core_check_processor_compat, result->ret = kvmppc_core_check_processor_compat(machine, args[1]))
+CALL(kvm_arch_init_vm, result->ret = kvm_arch_init_vm(machine, VCPU, args[1], &result->value[0]))
+CALL_VOID(kvm_arch_destroy_vm)
+CALL_VOID(kvmppc_core_destroy_vm)
+CALL_INT(kvmppc_alloc_lpid)
+CALL(kvmppc_free_lpid, kvmppc_free_lpid(machine, args[1]))
+CALL(kvm_vm_ioctl_check_extension, result->ret = kvm_vm_ioctl_check_extension(machine, VCPU, args[1]))
+CALL_CONSTANT(kvm_vm_ioctl_enable_cap, -KVM_EINVAL)	/* a Book E VM has none */
+CALL_IOCTL(kvm_arch_vm_ioctl)
+CALL(kvm_cpu_has_pending_timer, result->ret = kvmppc_core_pending_dec(machine, VCPU))
+
+/* Writeable and usermode, value[1] and [2], are not answered (exit 12.4). */
+static int call_kvm_arch_vcpu_ioctl_translate(struct pyexit_machine *machine, const uint64_t *args,
+					      struct pyexit_result *result)
+{
+	result->ret = kvm_arch_vcpu_ioctl_translate(machine, VCPU, args[1], &result->value[0], &result->value[3]);
+	return 0;
+}
+
+#define CALL_INT_EA(name) CALL(name, result->ret = name(machine, VCPU, (ulong_t)args[1]))
+
+CALL_INT(kvmppc_e500_emul_tlbre)
+CALL_INT(kvmppc_e500_emul_tlbwe)
+CALL_INT_EA(kvmppc_e500_emul_tlbsx)
+CALL_INT_EA(kvmppc_e500_emul_tlbivax)
+CALL(kvmppc_e500_emul_tlbilx,
+     result->ret = kvmppc_e500_emul_tlbilx(machine, VCPU, (uint32_t)args[1], (ulong_t)args[2]))
+CALL_INT_EA(kvmppc_e500_emul_mt_mmucsr0)
+CALL_INT_EA(kvmppc_mmu_itlb_index)
+CALL_INT_EA(kvmppc_mmu_dtlb_index)
+CALL(kvmppc_mmu_xlate,
+     result->ret = (int64_t)kvmppc_mmu_xlate(machine, VCPU, (uint32_t)args[1], (ulong_t)args[2]))
+CALL_VOID(kvmppc_mmu_itlb_miss)
+CALL_VOID(kvmppc_mmu_dtlb_miss)
+CALL(kvmppc_core_vcpu_translate,
+     result->value[0] = (uint64_t)kvmppc_core_vcpu_translate(machine, VCPU, args[1], &result->value[1]))
+CALL(kvmppc_mmu_map, kvmppc_mmu_map(machine, VCPU, (ulong_t)args[1], args[2], (uint32_t)args[3]))
+CALL(inval_gtlbe_on_host, inval_gtlbe_on_host(machine, VCPU, args[1] != 0, (uint32_t)args[2]))
+CALL_INT(kvm_vcpu_ioctl_config_tlb)
+CALL_INT(kvm_vcpu_ioctl_dirty_tlb)
+CALL(mmu_notifier_invalidate, mmu_notifier_invalidate(machine, (uint32_t)args[0]))
+
+/* The kernel's argument is an entry of the array that holds both TLBs. */
+static int call_kvmppc_e500_tlbil_one(struct pyexit_machine *machine, const uint64_t *args,
+				      struct pyexit_result *result)
+{
+	uint64_t tlb1 = machine->e500[VCPU].gtlb_offset[1];
+
+	(void)result;
+	if (args[1] < tlb1)
+		kvmppc_e500_tlbil_one(machine, VCPU, 0, (uint32_t)args[1]);
+	else
+		kvmppc_e500_tlbil_one(machine, VCPU, 1, (uint32_t)(args[1] - tlb1));
+	return 0;
+}
+
 #define CALL_ROW(name, n) { #name, CALL_VCPU, n, n, call_##name }
 #define CALL_ROW_UP_TO(name, n, most) { #name, CALL_VCPU, n, most, call_##name }
 
@@ -253,6 +391,68 @@ static const struct pyexit_call_row call_rows[] = {
 	CALL_ROW_UP_TO(kvm_arch_vcpu_ioctl_set_guest_debug, 2, CALL_ARGUMENTS),
 	CALL_ROW(kvmppc_update_timing_stats, 1),
 	CALL_ROW(kvmppc_init_timing_stats, 1),
+	CALL_ROW(emulation_exit, 1),
+	CALL_ROW(kvmppc_emulate_instruction, 1),
+	CALL_ROW(kvmppc_emulate_mmio, 1),
+	CALL_ROW(kvmppc_emulate_loadstore, 1),
+	CALL_ROW(kvmppc_complete_mmio_load, 1),
+	CALL_ROW(kvmppc_handle_load, 4),
+	CALL_ROW(kvmppc_handle_loads, 4),
+	CALL_ROW(kvmppc_handle_store, 4),
+	CALL_ROW(kvm_arch_vcpu_ioctl_run, 1),
+	CALL_ROW(kvmppc_ld, 4),
+	CALL_ROW(kvmppc_st, 8),
+	CALL_ROW(kvmppc_xlate, 4),
+	CALL_ROW(kvmppc_e500_emul_tlbwe, 1),
+	CALL_ROW(kvmppc_e500_emul_tlbre, 1),
+	CALL_ROW(kvmppc_e500_emul_tlbsx, 2),
+	CALL_ROW(kvmppc_e500_emul_tlbivax, 2),
+	CALL_ROW(kvmppc_e500_emul_tlbilx, 3),
+	CALL_ROW(kvmppc_e500_emul_mt_mmucsr0, 2),
+	CALL_ROW(kvmppc_mmu_itlb_index, 2),
+	CALL_ROW(kvmppc_mmu_dtlb_index, 2),
+	CALL_ROW(kvmppc_mmu_xlate, 3),
+	CALL_ROW(kvmppc_mmu_itlb_miss, 1),
+	CALL_ROW(kvmppc_mmu_dtlb_miss, 1),
+	CALL_ROW(kvmppc_core_vcpu_translate, 2),
+	CALL_ROW(kvmppc_mmu_map, 4),
+	CALL_ROW(inval_gtlbe_on_host, 3),
+	CALL_ROW(kvmppc_e500_tlbil_one, 2),
+	CALL_ROW(kvm_vcpu_ioctl_dirty_tlb, 1),
+	CALL_ROW(kvm_vcpu_ioctl_config_tlb, 1),
+	{ "mmu_notifier_invalidate", CALL_VM, 1, 1, call_mmu_notifier_invalidate },
+	CALL_ROW(kvm_arch_vcpu_ioctl_get_regs, 1),
+	CALL_ROW(kvm_arch_vcpu_ioctl_set_regs, 1),
+	CALL_ROW(kvm_arch_vcpu_ioctl_get_sregs, 1),
+	CALL_ROW(kvm_arch_vcpu_ioctl_set_sregs, 1),
+	CALL_ROW(kvm_arch_vcpu_ioctl_get_fpu, 1),
+	CALL_ROW(kvm_arch_vcpu_ioctl_set_fpu, 1),
+	CALL_ROW(kvm_arch_vcpu_ioctl_get_mpstate, 1),
+	CALL_ROW(kvm_arch_vcpu_ioctl_set_mpstate, 2),
+	CALL_ROW(kvm_vcpu_ioctl_get_one_reg, 3),
+	CALL_ROW(kvm_vcpu_ioctl_set_one_reg, 3),
+	CALL_ROW(kvm_arch_vcpu_ioctl, 3),
+	CALL_ROW(kvm_arch_vcpu_async_ioctl, 4),
+	CALL_ROW(kvm_vcpu_ioctl_interrupt, 2),
+	CALL_ROW(kvm_arch_vcpu_ioctl_translate, 2),
+	CALL_ROW(kvm_arch_vcpu_create, 1),
+	CALL_ROW(kvmppc_core_vcpu_create, 1),
+	CALL_ROW(kvmppc_core_vcpu_setup, 1),
+	CALL_ROW(kvmppc_subarch_vcpu_init, 1),
+	CALL_ROW(kvmppc_subarch_vcpu_uninit, 1),
+	CALL_ROW(kvmppc_core_vcpu_free, 1),
+	CALL_ROW(kvm_arch_vcpu_destroy, 1),
+	CALL_ROW(kvmppc_sanity_check, 1),
+	CALL_ROW(kvmppc_core_check_processor_compat, 2),
+	CALL_ROW(kvm_arch_init_vm, 2),
+	CALL_ROW(kvm_arch_destroy_vm, 1),
+	CALL_ROW(kvmppc_core_destroy_vm, 1),
+	CALL_ROW(kvmppc_alloc_lpid, 1),
+	CALL_ROW(kvmppc_free_lpid, 2),
+	CALL_ROW(kvm_vm_ioctl_check_extension, 3),
+	CALL_ROW(kvm_vm_ioctl_enable_cap, 3),
+	CALL_ROW(kvm_arch_vm_ioctl, 3),
+	CALL_ROW(kvm_cpu_has_pending_timer, 1),
 };
 
 static void reset_machine(struct pyexit_machine *machine)

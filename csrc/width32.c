@@ -17,6 +17,10 @@ const struct pyexit_width pyexit_width32 = {
 	.pending = ppc_pending,
 	.run_timers = kvmppc_run_timers,
 	.do_kvm = kvmppc_do_kvm,
+	.exit_hooked = kvmppc_exit_hooked,
+	.enter = kvmppc_enter,
+	.exit = kvmppc_exit,
+	.set_exit = kvmppc_set_exit,
 	.calls = call_rows,
 	.n_calls = sizeof(call_rows) / sizeof(call_rows[0]),
 };

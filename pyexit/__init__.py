@@ -8,11 +8,12 @@ line replays what real Linux code answered.
 from __future__ import annotations
 
 from pyexit.actions import Action
+from pyexit.batch import ExitRecord, dtype
 from pyexit.errors import Divergence, FieldError, ScenarioError, VectorError
 from pyexit.explore import Finding
 from pyexit.io.events import Event
 from pyexit.layout import Difference
-from pyexit.machine import End, Fetch, Geometry, Machine, Outcome, Snapshot, Translation
+from pyexit.machine import End, Fetch, Geometry, Machine, Outcome, Resume, Snapshot, Translation, Where
 from pyexit.scenario import Expect, Mismatch, Scenario, Step, recorded, replay
 from pyexit.tlbentry import TlbEntry
 
@@ -24,6 +25,7 @@ __all__ = [
     "Divergence",
     "End",
     "Event",
+    "ExitRecord",
     "Expect",
     "Fetch",
     "FieldError",
@@ -32,6 +34,7 @@ __all__ = [
     "Machine",
     "Mismatch",
     "Outcome",
+    "Resume",
     "Scenario",
     "ScenarioError",
     "Snapshot",
@@ -39,6 +42,8 @@ __all__ = [
     "TlbEntry",
     "Translation",
     "VectorError",
+    "Where",
+    "dtype",
     "recorded",
     "replay",
 ]

@@ -2,14 +2,16 @@
 """``pyexit check``: runs vectors and scenarios on backends and compares (design.md 7; vectors/SCHEMA.md).
 
 A kernel case: state = baseline + in on a `recorded` machine, one call, then one comparison function per part
-(ret, abort, out, events). A hw_tlb sequence: an e500mc machine, operation by operation. A scenario: its own
-machine and steps.
+(ret, abort, out, events). The suite `sequences` is also replayed as whole sequences, where each step begins
+in the state in which the step before it ended. A hw_tlb sequence: an e500mc machine, operation by operation.
+A scenario: its own machine and steps.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -19,29 +21,62 @@ from typing import Any, NamedTuple
 from pyexit import scenario as scenarios
 from pyexit.backends.base import Result
 from pyexit.errors import Divergence, FieldError, ScenarioError, VectorError
-from pyexit.io.events import KINDS, STOPS, Event, stop_text
-from pyexit.io.vectors import Case, Line, is_scenario, is_vector, ram_ranges, read_lines, suite_name
-from pyexit.layout import ALIASES, UNION, UNION_LISTED, element, record
+from pyexit.io.events import STOPS, UNRECORDED, Event, stop_text
+from pyexit.io.vectors import (
+    Case,
+    Line,
+    is_scenario,
+    is_vector,
+    memory_map,
+    ram_ranges,
+    read_lines,
+    suite_name,
+)
+from pyexit.layout import UNION, UNION_LISTED, element, record, recorded_name
 from pyexit.machine import Machine, Outcome, Snapshot
 
+WHOLE = "(whole)"  # after the name of a suite: its sequences, each as one case
 SCENARIOS = "scenarios"  # the suite under which scenarios are counted
 
 #: The machine of each flavour: the model that has its width, with the recorded host's parameters.
 MODELS = {32: "e500mc", 64: "e6500"}
 
 #: The names that the vectors' `ret` has for a function's further results.
-VALUES = {"kvmppc_load_last_inst": ("instr",), "kvmppc_get_last_inst": ("instr",)}
+VALUES: dict[str, tuple[str, ...]] = {
+    "kvmppc_load_last_inst": ("instr",),
+    "kvmppc_get_last_inst": ("instr",),
+    "kvmppc_ld": ("eaddr", "data0", "data1", "data2", "data3"),
+    "kvmppc_st": ("eaddr",),
+    "kvmppc_xlate": ("pte.eaddr", "pte.raddr", "pte.vpage", "pte.may_execute"),
+    "kvmppc_core_vcpu_translate": ("valid", "physical_address"),
+    "kvm_arch_vcpu_ioctl_translate": ("valid", "writeable", "usermode", "physical_address"),
+    "kvm_arch_init_vm": ("kvm_ops_set",),
+}
+
+#: Results are signed decimals of 64 bits in the vectors and unsigned words here.
+U64 = (1 << 64) - 1
+
+#: What the recorder has not as fields: three TLB1 entries are the host kernel's (SCHEMA.md), and, in the
+#: older baselines, the geometry of the guest's TLBs.
+RECORDER = {
+    "host.tlbcam_index": 3,
+    "e500.gtlb_params0.entries": 256,
+    "e500.gtlb_params0.ways": 2,
+    "e500.gtlb_params0.sets": 128,
+    "e500.gtlb_params1.entries": 16,
+    "e500.gtlb_params1.ways": 16,
+    "e500.gtlb_params1.sets": 1,
+    "e500.gtlb_offset[1]": 256,
+}
+
+#: What only a machine with room for KVM_CAP_SW_TLB has, and what asks for it.
+SW_TLB_FIELDS = ("user.tlb.", "user.config_tlb.", "e500.sw_")
 
 #: Functions whose outcome under seed-v4 follows from a recorded case (mmu-kvm 15.3).
 SEED_V4 = frozenset({"kvmppc_load_last_inst", "kvmppc_get_last_inst"})
 
 #: What the recorded message says where seed-v4 returns FAIL and is silent (mmu-kvm 15.3, rows 4 to 6).
 SEED_V4_FAILS = ("without execute permission", "mismatches storage attributes", "from non-RAM host address")
-
-#: What only pyexit has: kinds of event that the recorder does not know, trace points among them.
-UNRECORDED = frozenset(
-    KINDS[name] for name in ("multi_hit", "reload", "trace_exit", "trace_queue", "trace_requests")
-)
 
 #: The hang in which the recorder stopped at an arbitrary toggle of this field (SCHEMA.md, abort).
 NO_PROGRESS, TOGGLED = "HANG no progress (irq toggles)", "host.irq_enabled"
@@ -50,13 +85,14 @@ NO_PROGRESS, TOGGLED = "HANG no progress (irq toggles)", "host.irq_enabled"
 EXIT_REASON = "run.exit_reason"
 UNION_VIEWS = {0: "hw", 4: "debug", 6: "mmio", 23: "epr"}
 UNION_START = record("run").leaves["padding"].offset
+UNION_SIZE = record("run").size - UNION_START
 UNION_NAMES = tuple(f"run.{arm}" for arm in UNION_LISTED)
 
 #: Functions whose first argument is told in the name of a skip.
 BY_FIRST_ARGUMENT = frozenset({"kvmppc_handle_exit"})
 
-#: The names that the recorder has for fields that live elsewhere here.
-RECORDED_NAMES = {ours: theirs for theirs, ours in ALIASES.items()}
+#: The tag of a case of `sequences`: number of the sequence, number of the step.
+_SEQUENCE = re.compile(r"seq(\d+)\.(\d+)/")
 
 TLB_MODEL = "e500mc"  # of an hw_tlb sequence that names no core
 
@@ -137,14 +173,25 @@ class Outputs(NamedTuple):
     after: Snapshot
     result: Result
     events: list[Event]
+    union: bytes  # what the recorder's kernel had in kvm_run's union before the call
+    alone: bool  # a step of a sequence without the steps before it
 
 
 class KernelRunner:
     """Runs kernel cases of one flavour on one machine, which is reused."""
 
-    def __init__(self, bits: int, backend: str, fetch: str, ram: tuple[tuple[int, int], ...]) -> None:
+    def __init__(
+        self, bits: int, backend: str, fetch: str, ram: tuple[tuple[int, int], ...], sw_tlb: bool
+    ) -> None:
         self.machine = Machine(
-            MODELS[bits], params="recorded", fetch=fetch, backend=backend, vcpus=2, ram=ram, events=1 << 16
+            MODELS[bits],
+            params="recorded",
+            fetch=fetch,
+            backend=backend,
+            vcpus=2,
+            ram=ram,
+            events=1 << 16,
+            sw_tlb=sw_tlb,
         )
         self.functions = frozenset(self.machine.functions)
         self._unbuilt = cache(self._part_not_built)
@@ -159,13 +206,27 @@ class KernelRunner:
         self._refuse_unbuilt_state(line, case)
         try:
             before = self._baseline(line).replace(case.inputs)
-            expected = before.replace(case.out)
         except (FieldError, ValueError) as error:
             raise line.wrong(str(error)) from None
-        try:
-            got = self._call(case, before, expected)
-        except OSError as error:
-            raise line.wrong(str(error)) from None
+        return self._compare(line, case, self._call(line, case, before, big_endian_union(case.inputs)))
+
+    def run_sequence(self, lines: Sequence[Line]) -> list[Part]:
+        """The differences of the first step that has some; a step begins where the last one ended."""
+        state: SequenceState | None = None
+        for number, line in enumerate(lines):
+            if line.func not in self.functions:
+                raise Skip(str(line.func))
+            case = line.case()
+            recorded = self._baseline(line).replace(case.inputs)
+            before, union = (recorded, bytes(UNION_SIZE)) if state is None else state.next(case, recorded)
+            got = self._call(line, case, before, big_endian_union(case.inputs, union), alone=False)
+            parts = self._compare(line, case, got)
+            if parts:
+                return [Part(f"step {number} {part.field}", *part[1:]) for part in parts]
+            state = SequenceState.after(case, got, recorded)
+        return []
+
+    def _compare(self, line: Line, case: Case, got: Outputs) -> list[Part]:
         if got.result.outcome == STOPS["unbuilt"]:
             raise Skip(unbuilt(case, got.result))
         fields = line.baseline().fields
@@ -191,14 +252,24 @@ class KernelRunner:
         """The state that the baseline of a case stands for."""
         key = line.path.parent, line.baseline_name
         if key not in self._states:
-            self._states[key] = Snapshot.zero(self.machine.shape).replace(line.baseline().values)
+            world = RECORDER | memory_map(line.path.parent)
+            self._states[key] = Snapshot.zero(self.machine.shape).replace(world | line.baseline().values)
         return self._states[key]
 
     def _case(self, line: Line) -> Case:
         """The case with the expectations of this machine's fetch strategy."""
         return seed_v4(line.case()) if self.machine.fetch == "seed-v4" else line.case()
 
-    def _call(self, case: Case, before: Snapshot, expected: Snapshot) -> Outputs:
+    def _call(self, line: Line, case: Case, before: Snapshot, union: bytes, alone: bool = True) -> Outputs:
+        try:
+            expected = before.replace(case.out)
+            return self._outputs(case, before, expected, union, alone and sequence_step(line) is not None)
+        except (FieldError, OSError, ValueError) as error:
+            raise line.wrong(str(error)) from None
+
+    def _outputs(
+        self, case: Case, before: Snapshot, expected: Snapshot, union: bytes, alone: bool
+    ) -> Outputs:
         machine = self.machine
         machine.restore(before)
         words = [(at, word) for at, word in case.mem.items() if self._is_ram(at)]
@@ -211,10 +282,56 @@ class KernelRunner:
             events = machine.events()
             for address, _ in words:
                 machine.store_word(address, 0)
-        return Outputs(before, expected, machine.snapshot(), result, events)
+        return Outputs(before, expected, machine.snapshot(), result, events, union, alone)
 
     def _is_ram(self, address: int) -> bool:
         return any(base <= address < base + size for base, size in self.ram)
+
+
+class SequenceState(NamedTuple):
+    """Where a step of a sequence ended: on this machine, and by the recording."""
+
+    ours: Snapshot
+    recorded: Snapshot
+    union: bytes  # of the recorder's kernel
+
+    @classmethod
+    def after(cls, case: Case, got: Outputs, recorded: Snapshot) -> SequenceState:
+        """The state after a step that was as recorded; what the recording does not claim is taken from it."""
+        recorded = recorded.replace(case.out)
+        missed, stuck = last_search_missed(case.events), case.abort == NO_PROGRESS
+        unclaimed = {
+            name: value
+            for name, value, _ in recorded.diff(got.after)
+            if (missed and name.startswith("spr.MAS")) or (stuck and name == TOGGLED)
+        }
+        return cls(got.after.replace(unclaimed), recorded, big_endian_union(case.out, got.union))
+
+    def next(self, case: Case, recorded: Snapshot) -> tuple[Snapshot, bytes]:
+        """The state in which the next step begins: this one, and what the generator changed in between."""
+        changed = {
+            name: value for name, _, value in self.recorded.diff(recorded) if not name.startswith(UNION_NAMES)
+        }
+        supplied = {name: value for name, value in case.inputs.items() if in_union(name)}
+        return self.ours.replace(changed | supplied), self.union
+
+
+def sequence_step(line: Line) -> tuple[int, int] | None:
+    """The numbers of a sequence and of its step, from the tag of a case of `sequences`."""
+    match = _SEQUENCE.match(str(line.data.get("tag", "")))
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def follows(sequence: Sequence[Line], line: Line) -> bool:
+    """Whether a line is the next step of the sequence."""
+    step = sequence_step(sequence[-1]) if sequence else None
+    return step is not None and sequence_step(line) == (step[0], step[1] + 1)
+
+
+def needs_sw_tlb(line: Line) -> bool:
+    """Whether a case is about the array of KVM_CAP_SW_TLB: the machine is three times as large with it."""
+    named = [*line.data.get("in", ()), *line.data.get("out", ())]
+    return any(name.startswith(SW_TLB_FIELDS) or name == "e500.num_shared_tlb_pages" for name in named)
 
 
 def unbuilt(case: Case, result: Result) -> str:
@@ -242,8 +359,9 @@ def compare_ret(case: Case, got: Outputs, fields: frozenset[str]) -> Iterator[Pa
         return
     answers = {"ret": got.result.ret, **dict(zip(VALUES.get(case.func, ()), got.result.value, strict=False))}
     for name, expected in case.ret.items():
-        if answers.get(name) != expected:
-            yield Part(name, expected, answers.get(name))
+        answer = answers.get(name)
+        if answer is None or (answer ^ expected) & U64:
+            yield Part(name, expected, answer)
 
 
 def compare_abort(case: Case, got: Outputs, fields: frozenset[str]) -> Iterator[Part]:
@@ -257,7 +375,7 @@ def compare_out(case: Case, got: Outputs, fields: frozenset[str]) -> Iterator[Pa
     """Every field of `out`, and that nothing else of the baseline's fields changed."""
     missed = last_search_missed(case.events)
     for name, expected, value in got.expected.diff(got.after):
-        name = RECORDED_NAMES.get(name, name)
+        name = recorded_name(name)
         if name.startswith(UNION_NAMES) or (case.abort == NO_PROGRESS and name == TOGGLED):
             continue
         if name.partition("[")[0] in fields and not (missed and name.startswith("spr.MAS")):
@@ -271,15 +389,16 @@ def compare_union(case: Case, got: Outputs, fields: frozenset[str]) -> Iterator[
     view = union_view(case)
     if view is None:
         return
-    loaded = big_endian_union(case)
     for leaf in (leaf for path, leaf in record("run").leaves.items() if path.startswith(f"{view}.")):
         for index in range(leaf.elements):
             name = element("run", leaf, index)
             value, start = got.after[name], leaf.offset - UNION_START + index * leaf.size
             # Arms of different width overlap otherwise in the recorder's byte order.
-            kept = {got.before[name], int.from_bytes(loaded[start : start + leaf.size], "big")}
+            kept = {got.before[name], int.from_bytes(got.union[start : start + leaf.size], "big")}
             expected = {case.out[name]} if name in case.out else kept
-            if value not in expected:
+            # Bytes that an earlier step left are not repeated in `in` (SCHEMA.md): the whole sequence judges.
+            unclaimed = got.alone and view == "mmio" and name not in case.out
+            if value not in expected and not unclaimed:
                 yield Part(name, case.out.get(name, got.before[name]), value)
 
 
@@ -293,12 +412,17 @@ def union_view(case: Case) -> str | None:
     return UNION_VIEWS.get(reason)
 
 
-def big_endian_union(case: Case) -> bytes:
-    """The bytes that the recorder's kernel had in the union before the call."""
-    leaves, union = record("run").leaves, bytearray(record("run").size - UNION_START)
-    for name, value in case.inputs.items():
-        path, _, index = name.removeprefix("run.").rstrip("]").partition("[")
-        if name.startswith("run.") and path.partition(".")[0] in UNION:
+def in_union(name: str) -> bool:
+    """Whether a field is an arm of kvm_run's union."""
+    return name.startswith("run.") and name.removeprefix("run.").partition(".")[0] in UNION
+
+
+def big_endian_union(values: Mapping[str, int], before: bytes = b"") -> bytes:
+    """The bytes that the recorder's kernel has in the union once `values` were written over `before`."""
+    leaves, union = record("run").leaves, bytearray(before or UNION_SIZE)
+    for name, value in values.items():
+        if in_union(name):
+            path, _, index = name.removeprefix("run.").rstrip("]").partition("[")
             start = leaves[path].offset - UNION_START + int(index or 0) * leaves[path].size
             union[start : start + leaves[path].size] = value.to_bytes(leaves[path].size, "big")
     return bytes(union)
@@ -425,18 +549,41 @@ class Run:
         return 0 < self.max_failures <= self.report.failed
 
     def _lines(self, path: Path) -> Iterator[None]:
-        suite = suite_name(path)
+        suite, sequence = suite_name(path), list[Line]()
         for line in read_lines(path):
             if self.text and self.text not in f"{suite}:{line.id} {line.label}":
                 continue
             for backend in self.backends:
                 self._count(suite, backend, line.id, line.label, partial(self._run_line, line=line))
+            if sequence_step(line) is not None:
+                if follows(sequence, line):
+                    sequence.append(line)
+                else:
+                    self._whole(suite, sequence)
+                    sequence = [line]
             yield
+        self._whole(suite, sequence)
+
+    def _whole(self, suite: str, lines: Sequence[Line]) -> None:
+        """A sequence as a case of its own, if the file has it from its first step on."""
+        number, first = (lines and sequence_step(lines[0])) or (0, -1)
+        if first != 0:
+            return
+        for backend in self.backends:
+            run = partial(self._run_sequence, lines=lines)
+            self._count(f"{suite} {WHOLE}", backend, f"seq{number}", f"{len(lines)} steps", run)
+
+    def _run_sequence(self, backend: str, lines: Sequence[Line]) -> list[Part]:
+        line = lines[0]
+        ram = ram_ranges(line.path.parent)
+        sw_tlb = any(map(needs_sw_tlb, lines))
+        return self._kernel(line.bits, backend, self.fetch, ram, sw_tlb).run_sequence(lines)
 
     def _run_line(self, backend: str, line: Line) -> list[Part]:
         if line.func is None:
             return self._tlb(backend, line.data.get("core", TLB_MODEL)).run(line)
-        return self._kernel(line.bits, backend, self.fetch, ram_ranges(line.path.parent)).run(line)
+        ram = ram_ranges(line.path.parent)
+        return self._kernel(line.bits, backend, self.fetch, ram, needs_sw_tlb(line)).run(line)
 
     def _scenario(self, path: Path) -> Iterator[None]:
         """A scenario; steps that expect nothing are compared with what the first backend answers."""

@@ -29,6 +29,14 @@ ALIASES = {"host.tlb0_nv": "core.tlb0_nv", "host.tb": "core.tb"}
 #: The same for whole groups of fields, by the beginning of their names.
 ALIAS_PREFIXES = {"user.tlb.": "swtlb.tlb.", "e500.sw_": "swtlb."}
 
+#: The other way: the names that the recorder has for fields that live elsewhere here.
+_RECORDED = {ours: theirs for theirs, ours in ALIASES.items()}
+_RECORDED_PREFIXES = {
+    "swtlb.tlb.": "user.tlb.",
+    "swtlb.priv": "e500.sw_priv",
+    "swtlb.g2h_tlb1_map": "e500.sw_g2h_tlb1_map",
+}
+
 #: The arms of kvm_run's union through which its bytes are listed; the other arms are names on input only.
 UNION = frozenset({"hw", "debug", "mmio", "epr", "osi", "papr_hcall", "internal", "padding"})
 UNION_LISTED = ("mmio", "padding")
@@ -151,6 +159,14 @@ def canonical(name: str) -> str:
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
     return ALIASES.get(name, name)
+
+
+def recorded_name(name: str) -> str:
+    """The name that vectors have for a field, from the one under which it is listed."""
+    for ours, theirs in _RECORDED_PREFIXES.items():
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    return _RECORDED.get(name, name)
 
 
 @cache

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn, TypeVar, cast
 
 from pyexit.actions import Action
 from pyexit.backends.base import (
+    EXIT_RECORD,
     PAGE_SIZE,
+    RESUME,
     Backend,
     Options,
     RawEnd,
+    RawResume,
     RawTranslation,
     Result,
     create,
@@ -94,6 +98,27 @@ class Lockstep:
         """Take on both."""
         self._steps.append(Step(verb="interrupt", args=(vcpu, ivor, esr, dear)))
         return self._both(lambda backend: backend.interrupt(vcpu, ivor, esr, dear), _end_parts)
+
+    def enter(self, vcpu: int) -> RawResume:
+        """Enter on both."""
+        self._steps.append(Step(verb="enter", args=(vcpu,)))
+        return self._both(lambda backend: backend.enter(vcpu), _resume_parts)
+
+    def exit(self, vcpu: int, exit_nr: int) -> RawResume:
+        """Exit on both."""
+        self._steps.append(Step(verb="exit", args=(vcpu, exit_nr)))
+        return self._both(lambda backend: backend.exit(vcpu, exit_nr), _resume_parts)
+
+    def exits(self, records: bytes) -> bytes:
+        """The exits on both, compared after each."""
+        resumes = b""
+        for values in EXIT_RECORD.iter_unpack(records):
+            record = EXIT_RECORD.pack(*values)
+            self._steps.append(Step(verb="exits", args=values))
+            resumes += self._both(partial(_exits, records=record), _resumes_parts)
+            if RESUME.unpack(resumes[-RESUME.size :])[0]:
+                break
+        return resumes
 
     def pin(self, thread: int, pin: int, level: int) -> None:
         """Raise or lower on both."""
@@ -273,6 +298,19 @@ def _result_parts(result: Result) -> dict[str, Any]:
 
 def _end_parts(result: RawEnd) -> dict[str, Any]:
     return result._asdict()
+
+
+def _exits(backend: Backend, records: bytes) -> bytes:
+    return backend.exits(records)
+
+
+def _resume_parts(result: RawResume) -> dict[str, Any]:
+    end = {"outcome": result.outcome, "site": result.site}
+    return end if result.outcome else result._asdict()
+
+
+def _resumes_parts(resumes: bytes) -> dict[str, Any]:
+    return _resume_parts(RawResume(*RESUME.unpack(resumes)))
 
 
 def _translation_parts(result: RawTranslation) -> dict[str, Any]:

@@ -19,42 +19,62 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 from pyexit import actions as interleaving
+from pyexit import batch
 from pyexit import scenario as scenarios
 from pyexit.actions import Action
 from pyexit.backends import base
 from pyexit.backends._core import lib
-from pyexit.backends.base import Backend, Options, Params, RawEnd, Result
+from pyexit.backends.base import Backend, Options, Params, RawEnd, RawResume, Result
+from pyexit.batch import ExitRecord
 from pyexit.errors import nearest
-from pyexit.io.events import Event
+from pyexit.io.events import Event, stop_text
 from pyexit.layout import Difference, Shape, constants, encode, layout_of, record
 from pyexit.options import bounded, choose, make_options
 from pyexit.tlbentry import TlbEntry
+from pyexit.userspace import Userspace
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pyexit.explore import Finding
 
 #: The public methods of Machine. Tests run each of them once per backend.
 PUBLIC = (
+    "add_memory",
     "advance",
     "call",
     "close",
+    "config_tlb",
     "counters",
     "diff",
+    "enable_cap",
+    "enter",
     "entry_fetch",
     "events",
+    "exit",
+    "exits",
     "explore",
     "fields",
     "get_last_inst",
+    "get_one_reg",
+    "get_regs",
+    "get_sregs",
     "guest_op",
     "interleave",
     "interrupt",
+    "kvm_interrupt",
+    "kvm_run",
+    "kvm_translate",
     "load",
     "load_last_inst",
     "load_values",
     "load_word",
     "lost_events",
+    "memory_regions",
     "mfspr",
+    "mmap",
     "mtspr",
+    "munmap",
     "pending",
     "pin",
     "read_ram",
@@ -63,7 +83,12 @@ PUBLIC = (
     "save",
     "scenario",
     "set",
+    "set_guest_debug",
+    "set_one_reg",
+    "set_regs",
+    "set_sregs",
     "set_tlb_entry",
+    "set_user_memory_region",
     "snapshot",
     "state",
     "store_word",
@@ -134,6 +159,31 @@ class Fetch(NamedTuple):
     instr: int
 
 
+class Where(IntEnum):
+    """Where a vcpu goes on after enter() or exit() (enum pyexit_where)."""
+
+    GUEST = 0
+    HOST = 1
+
+
+class Resume(NamedTuple):
+    """The answer of enter() and exit() (struct pyexit_resume).
+
+    `outcome` is 0 unless the kernel stopped: then `stop` says where, and the rest does not count. In the
+    HOST, `ret` is what KVM_RUN returns, and kvm_run() says why.
+    """
+
+    outcome: int
+    site: int
+    where: Where
+    ret: int
+
+    @property
+    def stop(self) -> str | None:
+        """Where the kernel stopped, as the vectors say it; None if it did not."""
+        return stop_text(self.outcome, self.site)
+
+
 class Geometry(NamedTuple):
     """The TLBs of a core (mmu-hardware 4)."""
 
@@ -179,14 +229,14 @@ class Snapshot:
         return layout_of(self.shape).diff(self.data, other.data)
 
 
-class Machine:
+class Machine(Userspace):
     """A simulated Book E hypervisor: cores with their TLBs, RAM, VMs and vcpus.
 
     `model`: e500mc, e5500 or e6500.
     `params`: a parameter set of mmu-hardware 0.4 ("core", "recorded"), or a dict of fields of struct
     pyexit_params over the core set; "set" in the dict names another set.
     `fetch`: how the guest's last instruction is fetched (design.md 6): merged, seed-v4, review, lwepx,
-    lwepx-do-kvm, lwepx-hijack.
+    lwepx-do-kvm, lwepx-hijack. `handler`: the exit handler, merged or seed-v4 (exit.md 3.2).
     `backend`: native, ref, lockstep, lockstep:A,B; by default what PYEXIT_BACKEND says, else native.
     `cores` 1 to 64, `vms` 1 to 64, `vcpus` 1 to 4096 of all VMs together. `vcpu_thread` and `vcpu_vm` give
     the hardware thread and the VM of each vcpu; by default vcpu modulo their number.
@@ -194,6 +244,10 @@ class Machine:
     copied; multiples of 4 KiB below 2**40. In lockstep the first backend works on a lent buffer and the
     second on a copy, so there change RAM through the machine only.
     `pvr`, `svr`: version registers other than the model's. `events`: capacity of the event ring.
+    `sw_tlb`: each vcpu has room for KVM_CAP_SW_TLB; without it KVM_ENABLE_CAP of that finds no memory.
+    Of native only, and never seen but in its speed: `search`, the form of the TLB search: auto, scalar,
+    sse41, avx2, avx512, neon; `lookaside`, the pages of code that each vcpu's fetch remembers: a power of
+    two, "off", or "checked" (each hit compared with a search); by default PYEXIT_LOOKASIDE, else 1024.
     """
 
     def __init__(
@@ -212,11 +266,27 @@ class Machine:
         pvr: int | None = None,
         svr: int | None = None,
         events: int = 4096,
+        handler: str = "merged",
+        sw_tlb: bool = False,
+        search: str = "auto",
+        lookaside: int | str | None = None,
     ) -> None:
         self.backend = base.check_name(base.default_name() if backend is None else backend)
         counts = {"cores": cores, "vms": vms, "vcpus": vcpus, "events": events}
         wires = {"vcpu_thread": vcpu_thread, "vcpu_vm": vcpu_vm}
-        self._options = make_options(model, params, fetch, counts, wires, ram, {"pvr": pvr, "svr": svr})
+        self._options = make_options(
+            model,
+            params,
+            fetch,
+            counts,
+            wires,
+            ram,
+            {"pvr": pvr, "svr": svr},
+            handler,
+            sw_tlb,
+            search,
+            lookaside,
+        )
         self._core: Backend = base.create(self.backend, self._options)
         self._layout = self._core.layout
         self._interleaved = False
@@ -237,6 +307,11 @@ class Machine:
     def fetch(self) -> str:
         """The fetch strategy."""
         return self._options.fetch
+
+    @property
+    def handler(self) -> str:
+        """The exit handler."""
+        return self._options.handler
 
     @property
     def params(self) -> Params:
@@ -416,6 +491,33 @@ class Machine:
         bounded("dear", dear, 0, _U64)
         return _end(self._core.interrupt(bounded("vcpu", vcpu, 0, _U32), ivor, esr, dear))
 
+    def enter(self, vcpu: int = 0) -> Resume:
+        """KVM_RUN up to the guest (exit.md 7.8, 7.7, 11.5): GUEST, and the hardware thread holds it; or HOST.
+
+        OSError EBUSY if the vcpu is in the guest already.
+        """
+        return _resume(self._core.enter(bounded("vcpu", vcpu, 0, _U32)))
+
+    def exit(self, exit_nr: int, vcpu: int = 0) -> Resume:
+        """An exit that translate(), guest_op(), interrupt() or pending() reported (exit.md 11.3).
+
+        The entry path, kvmppc_handle_exit, and the way back into the guest or out of KVM_RUN. OSError ENOENT
+        for an exit number that no vector is hooked for.
+        """
+        bounded("exit_nr", exit_nr, 0, _U32)
+        return _resume(self._core.exit(bounded("vcpu", vcpu, 0, _U32), exit_nr))
+
+    def exits(self, records: np.ndarray[Any, Any] | Sequence[ExitRecord]) -> np.ndarray[Any, Any]:
+        """exit() for each record: an array of dtype("exit_record") in, one of dtype("resume") out.
+
+        One call for all. The hardware thread is first put into the state that a record says. Ends behind the
+        first exit in which the kernel stops, so the answer may be shorter.
+        """
+        import numpy as np
+
+        answers = self._core.exits(batch.records(records).tobytes())
+        return np.frombuffer(answers, batch.dtype("resume"))
+
     def pin(self, thread: int, pin: str | int, level: int | bool) -> None:
         """Raise or lower an asynchronous cause of a hardware thread: a name of PINS, or its number."""
         number = choose("pin", pin, PINS) if isinstance(pin, str) else bounded("pin", pin, 0, _U32)
@@ -585,6 +687,10 @@ def _end(answer: RawEnd) -> End:
     return End(Outcome(answer.outcome), answer.ivor)
 
 
+def _resume(answer: RawResume) -> Resume:
+    return Resume(answer.outcome, answer.site, Where(answer.where), answer.ret)
+
+
 class _Closed:
     """What stands behind a closed machine."""
 
@@ -607,6 +713,8 @@ def describe(options: Options) -> scenarios.Scenario:
         vcpu_thread=options.vcpu_thread,
         vcpu_vm=options.vcpu_vm,
         ram=tuple((item.base, item.size) for item in options.ram),
+        handler=options.handler,
+        sw_tlb=options.sw_tlb,
     )
 
 

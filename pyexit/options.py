@@ -3,11 +3,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pyexit.backends.base import FETCHES, MODELS, PAGE_SIZE, PARAM_SETS, Options, Params, RamRange, allocate
+from pyexit.backends._core import lib
+from pyexit.backends.base import (
+    FETCHES,
+    HANDLERS,
+    MODELS,
+    PAGE_SIZE,
+    PARAM_SETS,
+    SEARCHES,
+    Options,
+    Params,
+    RamRange,
+    allocate,
+)
 from pyexit.backends.native import params as native_params
 from pyexit.errors import nearest
 
@@ -48,10 +61,18 @@ def make_options(
     wires: Mapping[str, Sequence[int] | None],
     ram: Sequence[tuple[int, Any]],
     registers: Mapping[str, int | None],
+    handler: str = "merged",
+    sw_tlb: bool = False,
+    search: str = "auto",
+    lookaside: int | str | None = None,
 ) -> Options:
     """Options for a backend; ValueError or TypeError if an argument is not valid."""
     choose("model", model, MODELS)
     choose("fetch strategy", fetch, FETCHES)
+    choose("exit handler", handler, HANDLERS)
+    choose("search", search, SEARCHES)
+    if not isinstance(sw_tlb, bool):
+        raise TypeError(f"sw_tlb is a bool, not {type(sw_tlb).__name__}")
     for name, value in counts.items():
         bounded(name, value, *COUNTS[name])
     param_set, overrides = _params(model, params, registers)
@@ -65,7 +86,27 @@ def make_options(
         vcpu_thread=_wires("vcpu_thread", wires["vcpu_thread"], counts["vcpus"], threads, "hardware threads"),
         vcpu_vm=_wires("vcpu_vm", wires["vcpu_vm"], counts["vcpus"], counts["vms"], "VMs"),
         ram=_ram(ram),
+        handler=handler,
+        sw_tlb=sw_tlb,
+        search=search,
+        **_lookaside(lookaside),
     )
+
+
+def _lookaside(value: int | str | None) -> dict[str, Any]:
+    """How many pages of code each vcpu's fetch remembers, and whether each hit is checked.
+
+    None is what PYEXIT_LOOKASIDE says, else the core's own size; "off", "checked" or a power of two.
+    """
+    if value is None:
+        value = os.environ.get("PYEXIT_LOOKASIDE") or lib.PYEXIT_LOOKASIDE
+    checked = value == "checked"
+    if value in ("off", "checked"):
+        value = lib.PYEXIT_LOOKASIDE if checked else 0
+    lines = int(value) if isinstance(value, int) or value.isdecimal() else -1
+    if lines < 0 or lines & (lines - 1) or lines > lib.PYEXIT_LOOKASIDE_MOST:
+        raise ValueError(f"lookaside is off, checked, 0 or a power of two to 65536, not {value!r}")
+    return {"lookaside": lines, "lookaside_checked": checked}
 
 
 def choose(what: str, name: object, known: Mapping[str, int]) -> int:

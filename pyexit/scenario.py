@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyexit.actions import Action
 from pyexit.actions import check as check_actions
+from pyexit.batch import ExitRecord
 from pyexit.errors import ScenarioError, nearest
 from pyexit.io.events import stop_text
 
 if TYPE_CHECKING:
-    from pyexit.machine import Machine
+    from pyexit.machine import Machine, Resume
 
 FORMAT = 1
 #: Verbs besides call, with the number of their arguments (docs/scenario.md).
@@ -27,6 +28,9 @@ VERBS = {
     "translate": 5,  # vcpu ea size access probe
     "guest_op": 2,  # vcpu instruction
     "interrupt": 4,  # vcpu ivor esr dear
+    "enter": 1,  # vcpu
+    "exit": 2,  # vcpu exit_nr
+    "exits": 6,  # vcpu exit_nr pc msr dear esr
     "pin": 3,  # thread pin level
     "pending": 1,  # vcpu
     "advance": 1,  # ticks
@@ -42,9 +46,10 @@ class Expect:
     """What a step should come to; None where nothing is expected.
 
     A translation's `ret` is its outcome, its `value` ivor, real, real2, page_size, perms, attributes; the
-    `ret` of guest_op, interrupt and pending is the outcome, their `value` the ivor. `out` holds every field
-    that changes. `error` is the name of an errno, `stop` the text of a BUG or hang (io/events.py): a step
-    that ended so has neither `ret` nor `value`.
+    `ret` of guest_op, interrupt and pending is the outcome, their `value` the ivor. The `ret` of enter, exit
+    and exits is what KVM_RUN returns, their `value` where the vcpu goes on. `out` holds every field that
+    changes. `error` is the name of an errno, `stop` the text of a BUG or hang (io/events.py): a step that
+    ended so has neither `ret` nor `value`.
     """
 
     ret: int | None = None
@@ -88,6 +93,8 @@ class Scenario:
     state: Values | None = None
     mem: Words = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    handler: str = "merged"
+    sw_tlb: bool = False
 
     def save(self, path: str | Path) -> None:
         """Write the scenario to `path`, whose name ends in .scn.jsonl or .scn."""
@@ -108,6 +115,8 @@ class Scenario:
             vcpu_thread=self.vcpu_thread,
             vcpu_vm=self.vcpu_vm,
             ram=self.ram,
+            handler=self.handler,
+            sw_tlb=self.sw_tlb,
         )
         for address, data in runs(self.mem):
             made.write_ram(address, data)
@@ -177,6 +186,8 @@ def perform(machine: Machine, step: Step) -> Expect:
     try:
         if step.call is not None:
             _call(machine, step.call, step.args, got)
+        elif step.verb in RESUMING:
+            RESUMING[step.verb](machine, step, got)
         elif step.verb is not None and (answer := PERFORM[step.verb](machine, step)) is not None:
             got.ret, got.value = int(answer[0]), answer[1:]
     except OSError as error:
@@ -209,6 +220,31 @@ def _interrupt(machine: Machine, step: Step) -> tuple[int, ...]:
     return tuple(machine.interrupt(ivor, esr, dear, vcpu))
 
 
+def _resumed(answer: Resume, got: Expect) -> None:
+    """What enter() and exit() came to: ret, and where the vcpu goes on."""
+    if answer.outcome:
+        got.stop = answer.stop
+    else:
+        got.ret, got.value = answer.ret, (int(answer.where),)
+
+
+def _enter(machine: Machine, step: Step, got: Expect) -> None:
+    _resumed(machine.enter(*step.args), got)
+
+
+def _exit(machine: Machine, step: Step, got: Expect) -> None:
+    vcpu, exit_nr = step.args
+    _resumed(machine.exit(exit_nr, vcpu), got)
+
+
+def _exits(machine: Machine, step: Step, got: Expect) -> None:
+    from pyexit.machine import Resume, Where
+
+    (answer,) = machine.exits([ExitRecord(*step.args)])
+    outcome, site, where, ret = map(int, answer)
+    _resumed(Resume(outcome, site, Where(where), ret), got)
+
+
 def _pin(machine: Machine, step: Step) -> None:
     machine.pin(*step.args)
 
@@ -234,6 +270,14 @@ PERFORM: dict[str, Callable[[Machine, Step], tuple[int, ...] | None]] = {
     "pending": _pending,
     "advance": _advance,
     "interleave": _interleave,
+}
+
+
+#: The verbs of which the kernel's own code is a part: it may stop.
+RESUMING: dict[str, Callable[[Machine, Step, Expect], None]] = {
+    "enter": _enter,
+    "exit": _exit,
+    "exits": _exits,
 }
 
 

@@ -114,6 +114,18 @@ static const struct pyexit_call_row *find_row(const struct pyexit_width *width, 
 	return NULL;
 }
 
+static uint32_t object_count(const struct pyexit_machine *machine, enum call_object object)
+{
+	switch (object) {
+	case CALL_THREAD:
+		return machine->hw.threads;
+	case CALL_VM:
+		return machine->vms;
+	default:
+		return machine->vcpus;
+	}
+}
+
 static int call_row(struct pyexit_machine *machine, const struct pyexit_call_row *row, const uint64_t *args,
 		    struct pyexit_result *result)
 {
@@ -143,7 +155,7 @@ int pyexit_repeat(struct pyexit_machine *machine, const char *name, const uint64
 		return -ENOENT;
 	if (n < row->n || n > row->most)
 		return -E2BIG;
-	if (!times || args[0] >= (row->object == CALL_THREAD ? machine->hw.threads : machine->vcpus))
+	if (!times || args[0] >= object_count(machine, row->object))
 		return -EINVAL;
 	memcpy(all, args, n * sizeof(*all));
 	for (uint64_t i = 0; i < times && !error; i++)

@@ -44,7 +44,7 @@ struct plan {
 	uint32_t count[PYEXIT_RECORDS];
 	size_t record[PYEXIT_RECORDS];	/* from the start of the state */
 	size_t state, state_size;
-	size_t ram, vcpu_thread, vcpu_vm, events;
+	size_t ram, vcpu_thread, vcpu_vm, events, lookaside;
 	size_t size;
 };
 
@@ -93,6 +93,12 @@ static int take_params(const struct pyexit_options *options, struct pyexit_param
 	return 0;
 }
 
+static int lookaside_valid(const struct pyexit_options *options)
+{
+	return options->lookaside_checked <= 1 &&
+	       (!options->lookaside || power_of_two(options->lookaside, PYEXIT_LOOKASIDE_MOST));
+}
+
 static int search_valid(uint32_t search)
 {
 	return search <= PYEXIT_SEARCH_SCALAR || page_hits_of(search) != NULL;
@@ -103,7 +109,7 @@ static int counts_valid(const struct pyexit_options *options)
 	return options->cores >= 1 && options->cores <= 64 && options->vms >= 1 && options->vms <= 64 &&
 	       options->vcpus >= 1 && options->vcpus <= 4096 && options->events <= 1u << 20 &&
 	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK && options->handler <= PYEXIT_HANDLER_SEED_V4 &&
-	       options->sw_tlb <= 1 && search_valid(options->search);
+	       options->sw_tlb <= 1 && search_valid(options->search) && lookaside_valid(options);
 }
 
 static int wiring_valid(const uint32_t *wire, uint32_t n, uint32_t limit)
@@ -187,6 +193,12 @@ static void plan_state(const struct pyexit_options *options, struct plan *plan)
 	}
 }
 
+/* Of one vcpu. */
+static size_t lines_size(const struct pyexit_options *options)
+{
+	return options->lookaside * sizeof(struct kvmppc_lookaside);
+}
+
 static int make_plan(const struct pyexit_options *options, struct plan *plan)
 {
 	int error;
@@ -201,7 +213,8 @@ static int make_plan(const struct pyexit_options *options, struct plan *plan)
 	plan->vcpu_thread = align(plan->ram + options->ram_count * sizeof(struct pyexit_ram));
 	plan->vcpu_vm = align(plan->vcpu_thread + options->vcpus * sizeof(uint32_t));
 	plan->events = align(plan->vcpu_vm + options->vcpus * sizeof(uint32_t));
-	plan->size = align(plan->events + options->events * sizeof(struct pyexit_event));
+	plan->lookaside = align(plan->events + options->events * sizeof(struct pyexit_event));
+	plan->size = align(plan->lookaside + options->vcpus * lines_size(options));
 	return 0;
 }
 
@@ -271,6 +284,10 @@ static void lay_machine(uint8_t *memory, const struct plan *plan, const struct p
 	m->vms = options->vms;
 	m->vcpus = options->vcpus;
 	m->fetch = options->fetch;
+	m->hw.generation = 1;	/* an empty line has 0 */
+	m->lookaside_lines = options->lookaside;
+	m->lookaside_checked = options->lookaside_checked;
+	m->lookaside = (void *)(memory + plan->lookaside);
 	m->search = options->search == PYEXIT_SEARCH_AUTO ? best_search() : options->search;
 	m->hw.page_hits = page_hits_of(m->search);
 	m->handler = options->handler;

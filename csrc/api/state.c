@@ -32,6 +32,7 @@ int pyexit_state_write(struct pyexit_machine *machine, size_t offset, const void
 		return -EINVAL;
 	if (size)
 		memcpy(machine->state + offset, data, size);
+	machine->hw.generation++;
 	return 0;
 }
 

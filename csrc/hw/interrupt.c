@@ -190,6 +190,18 @@ static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const st
 	return end;
 }
 
+static void ppc_leave_at_vector(struct ppc_hw *hw, uint32_t thread, uint32_t ivor, uint64_t pc, uint64_t msr)
+{
+	const struct interrupt_row *row = interrupt_row(ivor);
+	struct pyexit_thread *t = &hw->thread[thread];
+	struct pyexit_spr *spr = &hw->spr[thread];
+
+	save_registers(spr, row->save, pc, msr);
+	t->msr = msr;
+	t->msr = new_msr(hw, thread, 0, row->save);
+	t->pc = spr->IVPR | spr->IVOR[ivor];
+}
+
 static struct ppc_end ppc_program(struct ppc_hw *hw, uint32_t thread, uint32_t esr)
 {
 	struct ppc_cause cause = { .ivor = IVOR_PROGRAM, .esr = esr, .ea = hw->thread[thread].pc };

@@ -16,6 +16,9 @@ static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thre
 
 static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause);
 
+/* What interrupt @ivor from guest state @pc, @msr to the hypervisor leaves: save registers, MSR, pc. */
+static void ppc_leave_at_vector(struct ppc_hw *hw, uint32_t thread, uint32_t ivor, uint64_t pc, uint64_t msr);
+
 /* Program interrupt for an illegal instruction of the hypervisor's. */
 static struct ppc_end ppc_illegal(struct ppc_hw *hw, uint32_t thread);
 

@@ -197,16 +197,19 @@ enum {
 #define MSR_CM 0x80000000u
 #define MSR_GS 0x10000000u
 #define MSR_UCLE 0x04000000u
+#define MSR_VEC 0x02000000u
 #define MSR_WE 0x00040000u
 #define MSR_EE 0x00008000u
 #define MSR_CE 0x00020000u
 #define MSR_PR 0x00004000u
+#define MSR_FP 0x00002000u
 #define MSR_ME 0x00001000u
 #define MSR_DE 0x00000200u
 #define MSR_IS 0x00000020u
 #define MSR_IS_SHIFT 5
 #define MSR_DS 0x00000010u
 #define MSR_PMM 0x00000004u
+#define MSR_RI 0x00000002u
 
 /* MSRP (exit 1.9) */
 #define MSRP_UCLEP 0x04000000u

@@ -159,9 +159,11 @@ enum pyexit_site {
 	PYEXIT_SITE_PROTECT_MSR = 4,	/* BUG booke.c:1951 kvm_guest_protect_msr */
 	PYEXIT_SITE_NO_PROGRESS = 5,	/* HANG kvmppc_prepare_to_enter: a request that nothing clears */
 	PYEXIT_SITE_HALT_LIMIT = 6,	/* HANG kvm_vcpu_halt: more than host.halt_limit halts in one call */
+	PYEXIT_SITE_LOOKASIDE = 32,	/* pyexit's own: options.lookaside_checked has found a wrong line */
 	PYEXIT_SITE_MMIO_CLASS = 7,	/* BUG powerpc.c:1259 kvmppc_complete_mmio_load: io_gpr of no class */
 	PYEXIT_SITE_CREATE_NULL = 8,	/* OOPS signal 11 addr 0x8: vcpu creation's error path flushes through a NULL pointer */
-	PYEXIT_SITE_ENTRY_FETCH = 9	/* OOPS bookehv_interrupts.S: the fetch's lwepx faulted and no vector knows it (exit 11.6) */
+	PYEXIT_SITE_ENTRY_FETCH = 9,	/* OOPS bookehv_interrupts.S: the fetch's lwepx faulted and no vector knows it (exit 11.6) */
+	PYEXIT_SITE_XLATE = 10		/* BUG booke.c:2000 kvmppc_xlate: neither instruction nor data */
 };
 
 /* What is missing; nothing has changed since the path was entered. */
@@ -320,7 +322,11 @@ enum pyexit_message {
 	PYEXIT_MSG_CANNOT_EMULATE = 16,		/* instruction op xop */
 	PYEXIT_MSG_MTSPR_UNKNOWN = 17,		/* spr */
 	PYEXIT_MSG_MFSPR_UNKNOWN = 18,		/* spr */
-	PYEXIT_MSG_VMX_REPEAT = 19		/* nothing */
+	PYEXIT_MSG_VMX_REPEAT = 19,		/* nothing */
+	PYEXIT_MSG_HOST_TLB_SIZE = 20,		/* nothing: vcpu creation, "need to know host tlb size" (mmu-kvm 8.4) */
+	PYEXIT_MSG_LPID_NO_MEMORY = 21,		/* nothing: kvmppc_alloc_lpid, "Out of memory" */
+	PYEXIT_MSG_LPID_NONE_FREE = 22,		/* nothing: kvmppc_alloc_lpid, "No LPIDs free" */
+	PYEXIT_MSG_HOST_TLB0_CONFIG = 23	/* entries ways: vcpu creation, "bad tlb0 host config" (mmu-kvm 8.4) */
 };
 
 struct pyexit_event {
@@ -866,8 +872,14 @@ struct pyexit_options {
 	uint32_t handler;		/* enum pyexit_handler */
 	uint32_t sw_tlb;		/* 1: each vcpu has room for KVM_CAP_SW_TLB; 0: config_tlb finds no memory */
 	uint32_t search;		/* enum pyexit_search; one that the processor lacks is refused */
+	uint32_t lookaside;		/* pages of code that a vcpu's fetch remembers: power of two to 65536, or 0 */
+	uint32_t lookaside_checked;	/* 1: each hit is compared with a full search; a difference is a BUG */
 	uint32_t pad;
 };
+
+/* options.lookaside: a good size, in which the 512 and 64 entries of the TLBs fit; and the most. */
+#define PYEXIT_LOOKASIDE 1024
+#define PYEXIT_LOOKASIDE_MOST 65536
 
 /* The answer to pyexit_call(). */
 struct pyexit_result {
@@ -1030,6 +1042,36 @@ PYEXIT_API int pyexit_guest_op(struct pyexit_machine *machine, uint32_t vcpu, ui
  */
 PYEXIT_API int pyexit_interrupt(struct pyexit_machine *machine, uint32_t vcpu, uint32_t ivor, uint32_t esr,
 				uint64_t dear, struct pyexit_end *end);
+
+/*
+ * pyexit_enter() is KVM_RUN up to the guest (exit 7.8, 7.7, 11.5): what an
+ * earlier exit left to complete, the checks before entry, vcpu_load, and the
+ * guest's registers into the hardware thread.  Returns 0, -EINVAL, -EFAULT;
+ * -EBUSY when a vcpu of that hardware thread is in the guest already
+ * (vcpu.mode).
+ */
+PYEXIT_API int pyexit_enter(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_resume *resume);
+
+/*
+ * pyexit_exit() is the exit @exit_nr that pyexit_translate(), _guest_op(),
+ * _interrupt() or _pending() reported: the entry path (exit 11.3),
+ * kvmppc_handle_exit, and the way back into the guest (11.5) or out of
+ * KVM_RUN (11.4, 7.7, 7.8).  Returns 0, -EINVAL, -EFAULT; -ENOENT for an
+ * exit number that no vector is hooked for (11.2).
+ */
+PYEXIT_API int pyexit_exit(struct pyexit_machine *machine, uint32_t vcpu, uint32_t exit_nr,
+			   struct pyexit_resume *resume);
+
+/*
+ * pyexit_exits() is pyexit_exit() for each of @n records, with the hardware
+ * thread put first into the state that the interrupt leaves: save and
+ * syndrome registers, MSR of the hypervisor, pc at the vector.  It stops
+ * behind the first that ends otherwise than PYEXIT_RETURNED in the guest or
+ * the host.  Returns how many answers @resume has, or -EINVAL, -EFAULT,
+ * -ENOENT for the first record that is wrong (those before it have happened).
+ */
+PYEXIT_API int64_t pyexit_exits(struct pyexit_machine *machine, const struct pyexit_exit_record *records, size_t n,
+				struct pyexit_resume *resume);
 
 /*
  * pyexit_pin() raises (@level not 0) or lowers asynchronous cause @pin (enum

@@ -132,30 +132,27 @@ static void kvmppc_fix_ee_before_entry(struct pyexit_machine *machine, uint32_t 
 		kvmppc_host(machine, vcpu)->irq_enabled = 1;
 }
 
-/* R6: the guest runs, and the host says how it came back. */
-static int enter_guest(struct pyexit_machine *machine, uint32_t vcpu)
+/* R4: the thread's debug registers are the guest's until it comes back. */
+static void load_debug_registers(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	kvmppc_service(machine, PYEXIT_SERVICE_ENTER_GUEST);
-	return (int32_t)kvmppc_host(machine, vcpu)->guest_enter_ret;
-}
-
-/* R4, R6, R7: the thread's debug registers are the guest's meanwhile. */
-static int run_with_debug_registers(struct pyexit_machine *machine, uint32_t vcpu)
-{
-	struct pyexit_debug_reg *thread_debug = &kvmppc_host(machine, vcpu)->thread_debug;
-	struct pyexit_debug_reg saved = *thread_debug;
-	int ret;
+	struct pyexit_host *host = kvmppc_host(machine, vcpu);
 
 	switch_booke_debug_regs(machine);
-	*thread_debug = machine->vcpu[vcpu].arch.dbg_reg;
-	kvmppc_fix_ee_before_entry(machine, vcpu);
-	ret = enter_guest(machine, vcpu);
-	switch_booke_debug_regs(machine);
-	*thread_debug = saved;
-	return ret;
+	host->saved_debug = host->thread_debug;
+	host->thread_debug = machine->vcpu[vcpu].arch.dbg_reg;
 }
 
-static int kvmppc_vcpu_run(struct pyexit_machine *machine, uint32_t vcpu)
+/* R7 */
+static void put_debug_registers(struct pyexit_machine *machine, uint32_t vcpu)
+{
+	struct pyexit_host *host = kvmppc_host(machine, vcpu);
+
+	switch_booke_debug_regs(machine);
+	host->thread_debug = host->saved_debug;
+	host->saved_debug = (struct pyexit_debug_reg){ 0 };
+}
+
+static int kvmppc_vcpu_run_begin(struct pyexit_machine *machine, uint32_t vcpu)
 {
 	int ret;
 
@@ -166,11 +163,30 @@ static int kvmppc_vcpu_run(struct pyexit_machine *machine, uint32_t vcpu)
 	ret = kvmppc_prepare_to_enter(machine, vcpu);
 	if (kvmppc_stopped(machine))
 		return 0;
-	if (ret > 0) {
-		kvmppc_load_guest_units(machine, vcpu);
-		ret = run_with_debug_registers(machine, vcpu);
-		kvmppc_save_guest_units(machine, vcpu);
+	if (ret <= 0) {
+		machine->vcpu[vcpu].mode = OUTSIDE_GUEST_MODE;
+		return ret;
 	}
+	kvmppc_load_guest_units(machine, vcpu);
+	load_debug_registers(machine, vcpu);
+	kvmppc_fix_ee_before_entry(machine, vcpu);
+	kvmppc_service(machine, PYEXIT_SERVICE_ENTER_GUEST);
+	return 1;
+}
+
+static void kvmppc_vcpu_run_end(struct pyexit_machine *machine, uint32_t vcpu)
+{
+	put_debug_registers(machine, vcpu);
+	kvmppc_save_guest_units(machine, vcpu);
 	machine->vcpu[vcpu].mode = OUTSIDE_GUEST_MODE;
-	return ret;
+}
+
+static int kvmppc_vcpu_run(struct pyexit_machine *machine, uint32_t vcpu)
+{
+	int ret = kvmppc_vcpu_run_begin(machine, vcpu);
+
+	if (ret <= 0)
+		return ret;
+	kvmppc_vcpu_run_end(machine, vcpu);
+	return (int32_t)kvmppc_host(machine, vcpu)->guest_enter_ret;
 }

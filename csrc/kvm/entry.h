@@ -24,7 +24,11 @@ static void kvm_arch_vcpu_put(struct pyexit_machine *machine, uint32_t vcpu);
 /* What the lazy interrupt state becomes before an entry: a 64-bit kernel says "enabled" (exit 3.1 H10). */
 static void kvmppc_fix_ee_before_entry(struct pyexit_machine *machine, uint32_t vcpu);
 
-/* Enter the guest until it goes back to userspace: 0 or -errno. */
+/* R1-R5 of exit 7.7: 1 and the guest is entered, or what kvmppc_vcpu_run() returns; R7-R9, when it has come back. */
+static int kvmppc_vcpu_run_begin(struct pyexit_machine *machine, uint32_t vcpu);
+static void kvmppc_vcpu_run_end(struct pyexit_machine *machine, uint32_t vcpu);
+
+/* Both; no guest runs between them: host.guest_enter_ret says how it came back.  0 or -errno. */
 static int kvmppc_vcpu_run(struct pyexit_machine *machine, uint32_t vcpu);
 
 #endif

@@ -2,6 +2,7 @@
 #include "entry_fetch.h"
 
 #include "../hw/epid.h"
+#include "host.h"
 #include "interleave.h"
 
 /* Vectors that an external-PID load can reach: exit 11.7; LRAT errors only where there is an LRAT. */
@@ -20,20 +21,7 @@ static int is_lwepx_vector(const struct ppc_hw *hw, uint32_t ivor)
 	return 0;
 }
 
-static uint64_t read_spr(struct pyexit_machine *machine, uint32_t thread, uint32_t spr)
-{
-	uint64_t value;
-
-	(void)ppc_mfspr(&machine->hw, thread, spr, &value);
-	return value;
-}
-
-static void write_spr_counted(struct pyexit_machine *machine, uint32_t thread, uint32_t spr, uint64_t value)
-{
-	(void)ppc_mtspr(&machine->hw, thread, spr, value);
-}
-
-static void isync(struct pyexit_machine *machine, uint32_t thread)
+static void fetch_isync(struct pyexit_machine *machine, uint32_t thread)
 {
 	ppc_count(&machine->hw, thread, PYEXIT_OP_ISYNC);
 }
@@ -49,11 +37,15 @@ static uint64_t guest_eplc(const struct pyexit_arch *arch, uint64_t eplc)
 
 static int kvmppc_do_kvm(struct pyexit_machine *machine, uint32_t thread, uint32_t ivor)
 {
+	uint64_t esr, eplc;
+
 	if (machine->fetch != PYEXIT_FETCH_LWEPX_DO_KVM || !is_lwepx_vector(&machine->hw, ivor))
 		return 0;
-	if (!(read_spr(machine, thread, SPR_ESR) & ESR_EPID))
+	(void)ppc_mfspr(&machine->hw, thread, SPR_ESR, &esr);	/* the vector's, whichever vcpu is there */
+	if (!(esr & ESR_EPID))
 		return 0;
-	return (read_spr(machine, thread, SPR_EPLC) & EPC_EGS) != 0;
+	(void)ppc_mfspr(&machine->hw, thread, SPR_EPLC, &eplc);
+	return (eplc & EPC_EGS) != 0;
 }
 
 /* The fault has been recognised: back to the instruction after the load, in the state of the load. */
@@ -71,12 +63,12 @@ static struct ppc_end load(struct pyexit_machine *machine, uint32_t vcpu,
 {
 	struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
 	uint32_t thread = kvmppc_thread(machine, vcpu);
-	uint64_t eplc = read_spr(machine, thread, SPR_EPLC);
+	ulong_t eplc = kvmppc_mfspr(machine, vcpu, SPR_EPLC);
 	uint64_t word = KVM_INST_FETCH_FAILED;
 	struct ppc_end end;
 
-	write_spr_counted(machine, thread, SPR_EPLC, guest_eplc(arch, eplc));
-	isync(machine, thread);
+	kvmppc_mtspr(machine, vcpu, SPR_EPLC, guest_eplc(arch, eplc));
+	fetch_isync(machine, thread);
 	kvmppc_point(machine, PYEXIT_POINT_MAS_SET, KVM_NOTHING_MAPPED, 0);
 	end = ppc_lwepx(&machine->hw, thread, (ulong_t)arch->regs.nip, 1, &word);
 	if (end.outcome != PYEXIT_DONE) {
@@ -85,7 +77,7 @@ static struct ppc_end load(struct pyexit_machine *machine, uint32_t vcpu,
 		resume_after_load(machine, thread);
 	}
 	kvmppc_point(machine, PYEXIT_POINT_READ, KVM_NOTHING_MAPPED, 0);
-	write_spr_counted(machine, thread, SPR_EPLC, eplc);
+	kvmppc_mtspr(machine, vcpu, SPR_EPLC, eplc);
 	arch->last_inst = (uint32_t)word;
 	return PPC_DONE;
 }
@@ -131,12 +123,12 @@ static struct ppc_end load_hijacked(struct pyexit_machine *machine, uint32_t vcp
 		write_shared_ivor(machine, thread, lwepx_vectors[i], KVM_HIJACK_STUB | lwepx_vectors[i] << 4);
 	}
 	machine->hijacker = thread + 1;
-	isync(machine, thread);
+	fetch_isync(machine, thread);
 	end = load(machine, vcpu, recovers_hijacked);
 	machine->hijacker = 0;
 	for (uint32_t i = 0; i < n; i++)
 		write_shared_ivor(machine, thread, lwepx_vectors[i], saved[i]);
-	isync(machine, thread);
+	fetch_isync(machine, thread);
 	return end;
 }
 

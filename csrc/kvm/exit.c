@@ -2,12 +2,15 @@
 #include "exit.h"
 
 #include "debug.h"
+#include "emulate.h"
 #include "entry.h"
 #include "gtlb.h"
 #include "hcall.h"
 #include "host.h"
 #include "irqprio.h"
 #include "last_inst.h"
+#include "memslot.h"
+#include "stlb.h"
 #include "timing.h"
 #include "trace.h"
 
@@ -82,12 +85,31 @@ static int exit_machine_check(struct pyexit_machine *machine, uint32_t vcpu)
 	return RESUME_HOST;
 }
 
-/* exit 5 */
+/* exit 5: userspace is told what the guest gets a program interrupt for when it comes back. */
+static int emulation_failed(struct pyexit_machine *machine, uint32_t vcpu)
+{
+	uint32_t last_inst = arch_of(machine, vcpu)->last_inst;
+
+	kvmppc_printk(machine, PYEXIT_MSG_EMULATION_FAILED, (ulong_t)arch_of(machine, vcpu)->regs.nip, last_inst, 0);
+	machine->run[vcpu].hw.hardware_exit_reason = KVM_EXIT_INST_FAILED | last_inst;
+	kvmppc_core_queue_program(machine, vcpu, ESR_PIL);
+	return RESUME_HOST;
+}
+
+/* exit 5: the emulator's answers; DO_MMIO, the kernel's BUG, is none of them. */
 static int emulation_exit(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	(void)vcpu;
-	kvmppc_stop(machine, PYEXIT_UNBUILT, PYEXIT_UNBUILT_EMULATION);
-	return RESUME_GUEST;
+	switch (kvmppc_emulate_instruction(machine, vcpu)) {
+	case EMULATE_DONE:
+		machine->vcpu[vcpu].stat.emulated_inst_exits++;	/* the type stays the emulator's */
+		return RESUME_GUEST_NV;
+	case EMULATE_AGAIN:
+		return RESUME_GUEST;
+	case EMULATE_EXIT_USER:
+		return RESUME_HOST;
+	default:
+		return emulation_failed(machine, vcpu);
+	}
 }
 
 static int exit_debug(struct pyexit_machine *machine, uint32_t vcpu)
@@ -136,71 +158,61 @@ static int exit_hv_syscall(struct pyexit_machine *machine, uint32_t vcpu)
 	return RESUME_GUEST;
 }
 
-/* The way that the guest's next tlbwe shall replace: round robin in TLB0, always 0 in TLB1. */
-static uint32_t take_victim(struct pyexit_e500 *e500, uint32_t tlbsel)
+/* A device's register: what reads as an access to no memory (exit 3.5.7). */
+static int emulate_mmio(struct pyexit_machine *machine, uint32_t vcpu, uint64_t gpaddr)
 {
-	uint32_t victim = e500->gtlb_nv[0];
+	struct pyexit_arch *arch = arch_of(machine, vcpu);
+	int ret;
 
-	if (tlbsel)
-		return 0;
-	e500->gtlb_nv[0] = victim + 1 >= KVM_E500_TLB0_WAYS ? 0 : victim + 1;
-	return victim;
-}
-
-/* exit 3.7: the guest's MAS registers as the processor would leave them at a TLB error. */
-static void kvmppc_e500_deliver_tlb_miss(struct pyexit_machine *machine, uint32_t vcpu, ulong_t eaddr, uint32_t as)
-{
-	struct pyexit_shared *shared = &machine->vcpu[vcpu].arch.shared;
-	struct pyexit_e500 *e500 = &machine->e500[vcpu];
-	uint32_t pid = machine->vcpu[vcpu].arch.pid & 0xff;
-	uint32_t tlbsel = shared->mas4 >> MAS0_TLBSEL_SHIFT & 1;
-	uint32_t victim = take_victim(e500, tlbsel);
-
-	shared->mas0 = tlbsel << MAS0_TLBSEL_SHIFT | (victim << MAS0_ESEL_SHIFT & MAS0_ESEL_MASK) |
-		       (e500->gtlb_nv[tlbsel] & MAS0_NV_MASK);
-	shared->mas1 = MAS1_V | (as ? MAS1_TS : 0) | pid << MAS1_TID_SHIFT | (shared->mas4 & MAS1_TSIZE_MASK);
-	shared->mas2 = (eaddr & ~(ulong_t)(PYEXIT_PAGE_SIZE - 1)) | (shared->mas4 & MAS2_ATTRIB_MASK);
-	shared->mas7_3 &= MAS3_U_MASK;
-	shared->mas6 = (shared->mas6 & MAS6_SPID1_MASK) | pid << MAS6_SPID_SHIFT | (as ? MAS6_SAS : 0);
-}
-
-static int in_guest_tlb(const struct pyexit_machine *machine, uint32_t vcpu, ulong_t eaddr, uint32_t as)
-{
-	uint32_t pid = machine->vcpu[vcpu].arch.pid & 0xff;
-
-	return kvmppc_e500_tlb_index(machine, vcpu, eaddr, 0, pid, as) >= 0 ||
-	       kvmppc_e500_tlb_index(machine, vcpu, eaddr, 1, pid, as) >= 0;
+	arch->paddr_accessed = gpaddr;
+	arch->vaddr_accessed = (ulong_t)arch->fault_dear;
+	ret = kvmppc_emulate_mmio(machine, vcpu);
+	if (!kvmppc_stopped(machine))
+		kvmppc_account_exit(machine, vcpu, MMIO_EXITS);
+	return ret;
 }
 
 /* exit 3.5 */
 static int exit_dtlb_miss(struct pyexit_machine *machine, uint32_t vcpu)
 {
 	const struct pyexit_arch *arch = arch_of(machine, vcpu);
-	uint32_t as = (arch->shared.msr & MSR_DS) != 0;
+	ulong_t eaddr = (ulong_t)arch->fault_dear;
+	int32_t index = kvmppc_mmu_dtlb_index(machine, vcpu, eaddr);
+	uint64_t gpaddr;
 
-	if (in_guest_tlb(machine, vcpu, (ulong_t)arch->fault_dear, as)) {
-		kvmppc_stop(machine, PYEXIT_UNBUILT, PYEXIT_UNBUILT_GUEST_PAGE);
+	if (index < 0) {
+		kvmppc_core_queue_dtlb_miss(machine, vcpu, arch->fault_dear, arch->fault_esr);
+		kvmppc_mmu_dtlb_miss(machine, vcpu);
+		kvmppc_account_exit(machine, vcpu, DTLB_REAL_MISS_EXITS);
 		return RESUME_GUEST;
 	}
-	kvmppc_core_queue_dtlb_miss(machine, vcpu, arch->fault_dear, arch->fault_esr);
-	kvmppc_e500_deliver_tlb_miss(machine, vcpu, (ulong_t)arch->fault_dear, as);
-	kvmppc_account_exit(machine, vcpu, DTLB_REAL_MISS_EXITS);
+	gpaddr = kvmppc_mmu_xlate(machine, vcpu, (uint32_t)index, eaddr);
+	if (!kvm_is_visible_gfn(machine, vcpu, gpaddr >> PPC_PAGE_SHIFT))
+		return emulate_mmio(machine, vcpu, gpaddr);
+	kvmppc_mmu_map(machine, vcpu, eaddr, gpaddr, (uint32_t)index);
+	kvmppc_account_exit(machine, vcpu, DTLB_VIRT_MISS_EXITS);
 	return RESUME_GUEST;
 }
 
-/* exit 3.6 */
+/* exit 3.6; Q24: code that is not in memory is a machine check without a reason. */
 static int exit_itlb_miss(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	const struct pyexit_arch *arch = arch_of(machine, vcpu);
-	uint32_t as = (arch->shared.msr & MSR_IS) != 0;
+	ulong_t eaddr = (ulong_t)arch_of(machine, vcpu)->regs.nip;
+	int32_t index = kvmppc_mmu_itlb_index(machine, vcpu, eaddr);
+	uint64_t gpaddr;
 
-	if (in_guest_tlb(machine, vcpu, (ulong_t)arch->regs.nip, as)) {
-		kvmppc_stop(machine, PYEXIT_UNBUILT, PYEXIT_UNBUILT_GUEST_PAGE);
+	if (index < 0) {
+		kvmppc_booke_queue_irqprio(machine, vcpu, BOOKE_IRQPRIO_ITLB_MISS);
+		kvmppc_mmu_itlb_miss(machine, vcpu);
+		kvmppc_account_exit(machine, vcpu, ITLB_REAL_MISS_EXITS);
 		return RESUME_GUEST;
 	}
-	kvmppc_booke_queue_irqprio(machine, vcpu, BOOKE_IRQPRIO_ITLB_MISS);
-	kvmppc_e500_deliver_tlb_miss(machine, vcpu, (ulong_t)arch->regs.nip, as);
-	kvmppc_account_exit(machine, vcpu, ITLB_REAL_MISS_EXITS);
+	kvmppc_account_exit(machine, vcpu, ITLB_VIRT_MISS_EXITS);
+	gpaddr = kvmppc_mmu_xlate(machine, vcpu, (uint32_t)index, eaddr);
+	if (kvm_is_visible_gfn(machine, vcpu, gpaddr >> PPC_PAGE_SHIFT))
+		kvmppc_mmu_map(machine, vcpu, eaddr, gpaddr, (uint32_t)index);
+	else
+		kvmppc_booke_queue_irqprio(machine, vcpu, BOOKE_IRQPRIO_MACHINE_CHECK);
 	return RESUME_GUEST;
 }
 

@@ -9,10 +9,6 @@
 #define KVM_EXIT_INST_FAILED 0xffffffff00000000ull
 #define KVM_EXIT_MACHINE_CHECK 0xfffffffe00000000ull
 
-/* Guest MAS bits that a reflected miss keeps or takes from MAS4 (exit 3.7) */
-#define MAS2_ATTRIB_MASK 0x63u
-#define MAS6_SPID1_MASK 0x7ffeu
-
 /* The guest has left with interrupt @exit_nr; what the low-level code shall do: RESUME_* or a composed -errno. */
 static int kvmppc_handle_exit(struct pyexit_machine *machine, uint32_t vcpu, uint32_t exit_nr);
 

@@ -24,6 +24,20 @@ static inline struct pyexit_host *kvmppc_host(const struct pyexit_machine *machi
 	return &machine->host[kvmppc_thread(machine, vcpu)];
 }
 
+/* The processor's SPRs as KVM reaches them from @vcpu's thread; those it names exist. */
+static inline ulong_t kvmppc_mfspr(struct pyexit_machine *machine, uint32_t vcpu, uint32_t spr)
+{
+	uint64_t value;
+
+	(void)ppc_mfspr(&machine->hw, kvmppc_thread(machine, vcpu), spr, &value);
+	return (ulong_t)value;
+}
+
+static inline void kvmppc_mtspr(struct pyexit_machine *machine, uint32_t vcpu, uint32_t spr, uint64_t value)
+{
+	(void)ppc_mtspr(&machine->hw, kvmppc_thread(machine, vcpu), spr, (ulong_t)value);
+}
+
 static void kvmppc_service(struct pyexit_machine *machine, enum pyexit_service service);
 static void kvmppc_host_handler(struct pyexit_machine *machine, enum pyexit_host_handler handler);
 static void kvmppc_warn(struct pyexit_machine *machine, enum pyexit_warn site);

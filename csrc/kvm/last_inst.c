@@ -4,7 +4,9 @@
 #include "../hw/tlb.h"
 #include "../hw/tlbops.h"
 #include "gtlb.h"
+#include "host.h"
 #include "interleave.h"
+#include "lookaside.h"
 
 /* What the fetch strategies differ in (design 6, mmu-kvm 15.3, 15.4). */
 struct fetch_strategy {
@@ -29,34 +31,22 @@ static const struct fetch_strategy fetch_strategies[] = {
 struct found {
 	uint32_t mas1, mas2;
 	uint64_t mas7_3;
+	struct ppc_hits hits;
 };
 
-static uint64_t kvm_mfspr(struct pyexit_machine *machine, uint32_t thread, uint32_t spr)
-{
-	uint64_t value;
-
-	(void)ppc_mfspr(&machine->hw, thread, spr, &value);
-	return value;
-}
-
-static void kvm_mtspr(struct pyexit_machine *machine, uint32_t thread, uint32_t spr, uint64_t value)
-{
-	(void)ppc_mtspr(&machine->hw, thread, spr, value);
-}
-
 /* A 64-bit host reads MAS7 and MAS3 at once, after MAS3 alone (exit 11.6, mmu-kvm 13). */
-static struct found read_found(struct pyexit_machine *machine, uint32_t thread)
+static struct found read_found(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	struct found found;
+	struct found found = { 0 };
 	uint64_t mas3;
 
-	found.mas1 = (uint32_t)kvm_mfspr(machine, thread, SPR_MAS1);
-	found.mas2 = (uint32_t)kvm_mfspr(machine, thread, SPR_MAS2);
-	mas3 = kvm_mfspr(machine, thread, SPR_MAS3);
+	found.mas1 = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_MAS1);
+	found.mas2 = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_MAS2);
+	mas3 = kvmppc_mfspr(machine, vcpu, SPR_MAS3);
 	if (PYEXIT_WIDTH == 64)
-		found.mas7_3 = kvm_mfspr(machine, thread, SPR_MAS7_MAS3);
+		found.mas7_3 = kvmppc_mfspr(machine, vcpu, SPR_MAS7_MAS3);
 	else
-		found.mas7_3 = kvm_mfspr(machine, thread, SPR_MAS7) << 32 | mas3;
+		found.mas7_3 = (uint64_t)kvmppc_mfspr(machine, vcpu, SPR_MAS7) << 32 | mas3;
 	return found;
 }
 
@@ -65,27 +55,34 @@ static void at(struct pyexit_machine *machine, enum pyexit_point point)
 	kvmppc_point(machine, point, KVM_NOTHING_MAPPED, 0);
 }
 
+static uint64_t search_mas6(const struct pyexit_arch *arch)
+{
+	uint32_t as = (uint32_t)(arch->shared.msr & MSR_IS) >> MSR_IS_SHIFT;
+
+	return (uint32_t)(arch->pid << MAS6_SPID_SHIFT) | as;
+}
+
 /* mmu-kvm 15.2 steps 1, 2: search with the guest's identity. */
-static struct ppc_end search(struct pyexit_machine *machine, uint32_t vcpu, uint32_t lpid)
+static struct ppc_end search(struct pyexit_machine *machine, uint32_t vcpu, uint32_t lpid, struct ppc_hits *hits)
 {
 	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
 	uint32_t thread = kvmppc_thread(machine, vcpu);
-	uint32_t as = (uint32_t)(arch->shared.msr & MSR_IS) >> MSR_IS_SHIFT;
 	struct ppc_end end;
 
-	kvm_mtspr(machine, thread, SPR_MAS6, (uint32_t)(arch->pid << MAS6_SPID_SHIFT) | as);
-	kvm_mtspr(machine, thread, SPR_MAS5, MAS5_SGS | lpid);
+	kvmppc_mtspr(machine, vcpu, SPR_MAS6, search_mas6(arch));
+	kvmppc_mtspr(machine, vcpu, SPR_MAS5, MAS5_SGS | lpid);
 	at(machine, PYEXIT_POINT_MAS_SET);
-	end = ppc_tlbsx(&machine->hw, thread, (ulong_t)arch->regs.nip);
+	*hits = ppc_tlbsx_hits(&machine->hw, thread, (ulong_t)arch->regs.nip);
+	end = ppc_tlbsx_answer(&machine->hw, thread, (ulong_t)arch->regs.nip, hits);
 	at(machine, PYEXIT_POINT_SEARCHED);
 	return end;
 }
 
 /* MAS5 and MAS8 are the host's again, which expects 0 there. */
-static void end_search(struct pyexit_machine *machine, uint32_t thread)
+static void end_search(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	kvm_mtspr(machine, thread, SPR_MAS5, 0);
-	kvm_mtspr(machine, thread, SPR_MAS8, 0);
+	kvmppc_mtspr(machine, vcpu, SPR_MAS5, 0);
+	kvmppc_mtspr(machine, vcpu, SPR_MAS8, 0);
 }
 
 static int may_execute(const struct pyexit_arch *arch, const struct found *found)
@@ -110,7 +107,7 @@ static void evict(struct pyexit_machine *machine, uint32_t vcpu, const struct fo
 	uint32_t thread = kvmppc_thread(machine, vcpu);
 	uint64_t mas0 = machine->hw.spr[thread].MAS0;
 
-	kvm_mtspr(machine, thread, SPR_MAS1, found->mas1 & ~MAS1_V);
+	kvmppc_mtspr(machine, vcpu, SPR_MAS1, found->mas1 & ~MAS1_V);
 	(void)ppc_tlbwe(&machine->hw, thread);
 	ppc_count(&machine->hw, thread, PYEXIT_OP_ISYNC);
 	kvmppc_e500_ref_evicted(machine, vcpu, machine->vcpu[vcpu].arch.regs.nip, mas0);
@@ -148,42 +145,76 @@ static int refuse(struct pyexit_machine *machine, const struct fetch_strategy *s
 }
 
 /* Search, read what was found, leave the MAS registers to the host; found.mas1 has no V if nothing will do. */
-static struct found find_page(struct pyexit_machine *machine, uint32_t vcpu, const struct fetch_strategy *strategy)
+static struct found find_page(struct pyexit_machine *machine, uint32_t vcpu, const struct fetch_strategy *strategy,
+			      uint32_t lpid)
 {
 	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
-	uint32_t thread = kvmppc_thread(machine, vcpu);
-	uint32_t lpid = machine->kvm[machine->vcpu_vm[vcpu]].arch.lpid;
-	struct ppc_end end;
+	struct ppc_hits hits;
+	struct ppc_end end = search(machine, vcpu, lpid, &hits);
 	struct found found;
 
-	end = search(machine, vcpu, strategy->thread_lpid ? kvmppc_get_lpid(machine, vcpu) : lpid);
 	if (strategy->evicts) {		/* needs MAS8 as the search left it */
-		found = read_found(machine, thread);
+		found = read_found(machine, vcpu);
 		if (end.outcome == PYEXIT_DONE && found.mas1 & MAS1_V && !may_execute(arch, &found))
 			evict(machine, vcpu, &found);
-		end_search(machine, thread);
+		end_search(machine, vcpu);
 	} else {
-		end_search(machine, thread);
-		found = read_found(machine, thread);
+		end_search(machine, vcpu);
+		found = read_found(machine, vcpu);
 	}
 	at(machine, PYEXIT_POINT_MAS_READ);
 	if (end.outcome != PYEXIT_DONE)
 		found.mas1 = 0;
+	found.hits = hits;
 	return found;
+}
+
+/* A fetch whose outcome the lookaside has: what it leaves and counts, without the search and the tests. */
+static uint32_t fetch_again(struct pyexit_machine *machine, uint32_t vcpu, uint32_t lpid,
+			    const struct kvmppc_lookaside *line)
+{
+	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	uint32_t thread = kvmppc_thread(machine, vcpu);
+	struct ppc_hw *hw = &machine->hw;
+	struct pyexit_spr *spr = &hw->spr[thread];
+	uint64_t *ops = hw->thread[thread].ops;
+	struct ppc_hits hits = { kvmppc_lookaside_entry(line), PPC_NO_ENTRY };
+	const uint8_t *byte = line->host + (arch->regs.nip & (PYEXIT_PAGE_SIZE - 1));
+
+	spr->MAS6 = ppc_mas_bits(hw, 6, search_mas6(arch));
+	spr->MAS5 = ppc_mas_bits(hw, 5, MAS5_SGS | lpid);
+	kvmppc_lookaside_check(machine, vcpu, line);
+	(void)ppc_tlbsx_answer(hw, thread, (ulong_t)arch->regs.nip, &hits);
+	spr->MAS5 = 0;
+	spr->MAS8 = 0;
+	ppc_event(&hw->events, PYEXIT_EVENT_KMAP, 0, line->pfn, 0, 0);
+	ops[PYEXIT_OP_MTSPR] += 4;
+	ops[PYEXIT_OP_MFSPR] += 4;
+	ops[PYEXIT_OP_PAGE_MAP]++;
+	ops[PYEXIT_OP_LOAD]++;
+	ops[PYEXIT_OP_PAGE_UNMAP]++;
+	return (uint32_t)byte[0] << 24 | (uint32_t)byte[1] << 16 | (uint32_t)byte[2] << 8 | byte[3];
 }
 
 static int kvmppc_load_last_inst(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr)
 {
 	const struct fetch_strategy *strategy = &fetch_strategies[machine->fetch];
 	const struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
-	uint64_t pc = (ulong_t)arch->regs.nip;
+	const struct kvmppc_lookaside *line;
+	uint64_t pc = (ulong_t)arch->regs.nip, context, addr;
 	struct found found;
-	uint32_t message;
-	uint64_t addr;
+	uint32_t lpid, message;
 
 	if (!strategy->searches)
 		return strategy->failure;
-	found = find_page(machine, vcpu, strategy);
+	lpid = strategy->thread_lpid ? kvmppc_get_lpid(machine, vcpu) : kvmppc_vm_lpid(machine, vcpu);
+	context = kvmppc_lookaside_context(arch, lpid);
+	line = kvmppc_lookaside_find(machine, vcpu, context);
+	if (line) {
+		*instr = fetch_again(machine, vcpu, lpid, line);
+		return EMULATE_DONE;
+	}
+	found = find_page(machine, vcpu, strategy, lpid);
 	if (!(found.mas1 & MAS1_V))
 		return EMULATE_AGAIN;
 	message = page_refused(arch, &found);
@@ -194,6 +225,8 @@ static int kvmppc_load_last_inst(struct pyexit_machine *machine, uint32_t vcpu, 
 		return refuse(machine, strategy, PYEXIT_MSG_FETCH_NOT_RAM, addr);
 	at(machine, PYEXIT_POINT_TRANSLATED);
 	*instr = read_mapped(machine, kvmppc_thread(machine, vcpu), addr, strategy->mapping);
+	if (found.hits.second == PPC_NO_ENTRY)
+		kvmppc_lookaside_keep(machine, vcpu, context, found.hits.first, addr);
 	return EMULATE_DONE;
 }
 

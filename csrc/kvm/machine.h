@@ -10,10 +10,11 @@
 
 struct pyexit_machine;
 
-/* args[0] of a call is a hardware thread or a vcpu. */
+/* args[0] of a call is a hardware thread, a vcpu or a virtual machine. */
 enum call_object {
 	CALL_THREAD,
-	CALL_VCPU
+	CALL_VCPU,
+	CALL_VM
 };
 
 /* No function takes more: vcpu, control, and 16 break points of two. */
@@ -38,9 +39,27 @@ struct pyexit_width {
 	struct ppc_end (*pending)(struct ppc_hw *hw, uint32_t thread);
 	void (*run_timers)(struct pyexit_machine *machine);
 	int (*do_kvm)(struct pyexit_machine *machine, uint32_t thread, uint32_t ivor);
+	int (*exit_hooked)(uint32_t exit_nr);
+	int (*enter)(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_resume *resume);
+	void (*exit)(struct pyexit_machine *machine, uint32_t vcpu, uint32_t exit_nr, struct pyexit_resume *resume);
+	void (*set_exit)(struct pyexit_machine *machine, const struct pyexit_exit_record *record);
 	const struct pyexit_call_row *calls;
 	uint32_t n_calls;
 };
+
+/* One line of kvm/lookaside: a page of the guest's code, and what its fetch came to. */
+struct kvmppc_lookaside {
+	uint64_t page;			/* of the pc; bits 11:0 name the TLB entry */
+	uint64_t context;
+	uint64_t generation;
+	uint64_t pfn;
+	const uint8_t *host;		/* the page in the memory of whoever lends RAM */
+};
+
+static inline uint32_t kvmppc_lookaside_entry(const struct kvmppc_lookaside *line)
+{
+	return (uint32_t)(line->page >> 11 & 1) << 16 | (line->page & 0x7ff);
+}
 
 struct pyexit_machine {
 	struct ppc_hw hw;
@@ -62,6 +81,9 @@ struct pyexit_machine {
 	uint32_t fetch;
 	uint32_t search;		/* enum pyexit_search, not AUTO */
 	uint32_t handler;
+	uint32_t lookaside_lines;	/* per vcpu, a power of two, or 0 */
+	uint32_t lookaside_checked;
+	struct kvmppc_lookaside *lookaside;
 	uint32_t outcome, site;		/* of the call under way: enum pyexit_stop and what it names */
 	uint32_t halts;			/* in the call under way */
 	struct pyexit_action action[PYEXIT_ACTIONS];	/* done ones have point PYEXIT_POINT_DONE */

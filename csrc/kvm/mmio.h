@@ -33,6 +33,9 @@ enum {
 	XLATE_DATA = 1
 };
 
+/* As much as one write_guest event has room for */
+#define GUEST_BYTES 32u
+
 /* What a translation of the guest's found (emulate 6.12). */
 struct kvmppc_pte {
 	uint64_t eaddr, raddr, vpage;
@@ -57,16 +60,22 @@ static int kvmppc_handle_vmx_store(struct pyexit_machine *machine, uint32_t vcpu
 /* run.mmio.data into the register that io_gpr names. */
 static void kvmppc_complete_mmio_load(struct pyexit_machine *machine, uint32_t vcpu);
 
+/* What userspace was asked for, at most one thing, is taken: 1 to enter the guest, 0 to leave KVM_RUN with 0. */
+static int kvmppc_complete_exit(struct pyexit_machine *machine, uint32_t vcpu);
+
 /* KVM_RUN: what userspace was asked for is taken, then the guest is entered.  0 or -errno. */
 static int kvm_arch_vcpu_ioctl_run(struct pyexit_machine *machine, uint32_t vcpu);
 
-/* Guest translation of @ea, permissions not looked at (Q26): 0 and *@pte, or -ENOENT and *@pte all 0. */
+/*
+ * Guest translation of @ea, permissions not looked at (Q26): 0 and *@pte, or
+ * -ENOENT and *@pte all 0.  An @xlid that is neither is a BUG.
+ */
 static int kvmppc_xlate(struct pyexit_machine *machine, uint32_t vcpu, uint64_t ea, uint32_t xlid,
 			struct kvmppc_pte *pte);
 
 /*
  * KVM's own load or store of @size bytes at guest address *@ea, which
- * becomes the guest real address.  -ENOENT, EMULATE_DONE, or EMULATE_DO_MMIO
+ * becomes the guest real address.  @size <= GUEST_BYTES.  -ENOENT, EMULATE_DONE, or EMULATE_DO_MMIO
  * where the guest has no memory; pages before that one are done.
  */
 static int kvmppc_ld(struct pyexit_machine *machine, uint32_t vcpu, uint64_t *ea, uint32_t size, uint8_t *data,

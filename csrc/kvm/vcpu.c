@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vcpu.h"
 
+static uint32_t kvmppc_vm_lpid(const struct pyexit_machine *machine, uint32_t vcpu)
+{
+	return machine->kvm[machine->vcpu_vm[vcpu]].arch.lpid;
+}
+
 static uint32_t kvmppc_get_lpid(const struct pyexit_machine *machine, uint32_t vcpu)
 {
 	const struct pyexit_host *host = &machine->host[kvmppc_thread(machine, vcpu)];
-	uint32_t lpid = machine->kvm[machine->vcpu_vm[vcpu]].arch.lpid;
+	uint32_t lpid = kvmppc_vm_lpid(machine, vcpu);
 
 	return host->threads_per_core == 2 ? lpid | (host->cpu & 1) : lpid;
 }
@@ -17,6 +22,7 @@ static void reset_host(struct pyexit_host *host, uint32_t thread, uint32_t threa
 	host->wake_signal = 1;
 	host->real_vcpu_load = 1;	/* an ioctl loads and puts the vcpu */
 	host->pte_wimge = MAS2_M;
+	host->tlbcam_index = 3;		/* the host kernel's own pages */
 	host->tb_freq = 40000000;
 	host->tb_ticks_per_jiffy = 160000;
 }

@@ -80,10 +80,19 @@ enum {
 	KVM_EXIT_EPR = 23
 };
 
-/* Errors that the kernel's functions return (exit 1.3); not those of the API */
+/* Errors that the kernel's functions return (exit 1.3, vectors/SCHEMA.md); not those of the API */
 enum {
+	KVM_ENOENT = 2,
 	KVM_EINTR = 4,
-	KVM_EINVAL = 22
+	KVM_EAGAIN = 11,
+	KVM_ENOMEM = 12,
+	KVM_EFAULT = 14,
+	KVM_EINVAL = 22,
+	KVM_ENOTTY = 25,
+	KVM_ENOSPC = 28,
+	KVM_EOPNOTSUPP = 95,
+	KVM_ENOIOCTLCMD = 515,
+	KVM_ENOTSUPP = 524
 };
 
 /* No instruction in the cache (exit 1.3) */
@@ -110,6 +119,8 @@ static inline uint32_t kvmppc_thread(const struct pyexit_machine *machine, uint3
 }
 
 /* The LPID that @vcpu runs under: the VM's, or one per thread of a two-thread core (mmu-kvm 12.2). */
+/* The LPID of its VM. */
+static uint32_t kvmppc_vm_lpid(const struct pyexit_machine *machine, uint32_t vcpu);
 static uint32_t kvmppc_get_lpid(const struct pyexit_machine *machine, uint32_t vcpu);
 
 /* Ends the call under way, the state as it is: callers return as soon as they see kvmppc_stopped(). */
@@ -144,20 +155,6 @@ static inline ulong_t kvm_requests(const struct pyexit_machine *machine, uint32_
 static inline int kvmppc_msr_sf(const struct pyexit_arch *arch)
 {
 	return PYEXIT_WIDTH == 64 && arch->shared.msr >> 63;
-}
-
-/* The processor's SPRs as KVM reaches them from @vcpu's thread; those it names exist. */
-static inline ulong_t kvmppc_mfspr(struct pyexit_machine *machine, uint32_t vcpu, uint32_t spr)
-{
-	uint64_t value;
-
-	(void)ppc_mfspr(&machine->hw, kvmppc_thread(machine, vcpu), spr, &value);
-	return (ulong_t)value;
-}
-
-static inline void kvmppc_mtspr(struct pyexit_machine *machine, uint32_t vcpu, uint32_t spr, uint64_t value)
-{
-	(void)ppc_mtspr(&machine->hw, kvmppc_thread(machine, vcpu), spr, (ulong_t)value);
 }
 
 /* Virtual machines, vcpus and host as after creation (exit 12.2, mmu-kvm 1.4); all records are zero before. */

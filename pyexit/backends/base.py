@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -28,6 +29,7 @@ def _options(enum: str) -> dict[str, int]:
 
 FETCHES = _options("fetch")
 HANDLERS = _options("handler")
+SEARCHES = _options("search")
 
 PAGE_SIZE = 4096
 
@@ -53,6 +55,20 @@ class RawEnd(NamedTuple):
 
     outcome: int
     ivor: int
+
+
+class RawResume(NamedTuple):
+    """struct pyexit_resume as numbers."""
+
+    outcome: int
+    site: int
+    where: int
+    ret: int
+
+
+#: struct pyexit_exit_record and struct pyexit_resume: what exits() takes and gives, as bytes.
+EXIT_RECORD = struct.Struct("<IIQQQI4x")
+RESUME = struct.Struct("<IIIi")
 
 
 class RawTranslation(NamedTuple):
@@ -101,6 +117,9 @@ class Options:
     events: int
     handler: str = "merged"
     sw_tlb: bool = False
+    search: str = "auto"
+    lookaside: int = 0
+    lookaside_checked: bool = False
 
     def params(self, base: Params) -> Params:
         """The machine's parameters, from those of its set."""
@@ -136,6 +155,15 @@ class Backend(Protocol):
 
     def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
         """Take an interrupt that the engine found; OSError as pyexit_interrupt says."""
+
+    def enter(self, vcpu: int) -> RawResume:
+        """KVM_RUN up to the guest; OSError as pyexit_enter says."""
+
+    def exit(self, vcpu: int, exit_nr: int) -> RawResume:
+        """An exit and the way on; OSError as pyexit_exit says."""
+
+    def exits(self, records: bytes) -> bytes:
+        """Exits one after the other, EXIT_RECORDs in and RESUMEs out; OSError as pyexit_exits says."""
 
     def pin(self, thread: int, pin: int, level: int) -> None:
         """Raise or lower an asynchronous cause; OSError as pyexit_pin says."""

@@ -9,15 +9,19 @@ from typing import Any
 from pyexit.actions import Action, raw
 from pyexit.backends._core import ffi, lib
 from pyexit.backends.base import (
+    EXIT_RECORD,
     FETCHES,
     HANDLERS,
     MODELS,
     PAGE_SIZE,
     PARAM_SETS,
+    RESUME,
+    SEARCHES,
     Options,
     Params,
     RamRange,
     RawEnd,
+    RawResume,
     RawTranslation,
     Result,
 )
@@ -77,6 +81,7 @@ class Native:
         self._result = ffi.new("struct pyexit_result *")
         self._translation = ffi.new("struct pyexit_translation *")
         self._end = ffi.new("struct pyexit_end *")
+        self._resume = ffi.new("struct pyexit_resume *")
         self._events = ffi.new("struct pyexit_event[]", _EVENTS)
         self._names: dict[str, Any] = {name: ffi.new("char[]", name.encode()) for name in self.call_names()}
 
@@ -96,6 +101,9 @@ class Native:
             "events": opts.events,
             "handler": HANDLERS[opts.handler],
             "sw_tlb": opts.sw_tlb,
+            "search": SEARCHES[opts.search],
+            "lookaside": opts.lookaside,
+            "lookaside_checked": opts.lookaside_checked,
             "vcpu_thread": thread,
             "vcpu_vm": vm,
             "ram": ram,
@@ -164,6 +172,29 @@ class Native:
         """pyexit_interrupt()."""
         error = lib.pyexit_interrupt(self._machine, vcpu, ivor, esr, dear, self._end)
         return self._ended(error, f"interrupt(vcpu={vcpu}, ivor={ivor})")
+
+    def enter(self, vcpu: int) -> RawResume:
+        """pyexit_enter()."""
+        return self._resumed(lib.pyexit_enter(self._machine, vcpu, self._resume), f"enter(vcpu={vcpu})")
+
+    def exit(self, vcpu: int, exit_nr: int) -> RawResume:
+        """pyexit_exit()."""
+        error = lib.pyexit_exit(self._machine, vcpu, exit_nr, self._resume)
+        return self._resumed(error, f"exit(vcpu={vcpu}, exit_nr={exit_nr})")
+
+    def exits(self, records: bytes) -> bytes:
+        """pyexit_exits()."""
+        count = len(records) // EXIT_RECORD.size
+        resumes = ffi.new("struct pyexit_resume[]", count)
+        array = ffi.from_buffer("struct pyexit_exit_record[]", records)
+        done = lib.pyexit_exits(self._machine, array, count, resumes)
+        check(done, f"exits({count} records)")
+        return bytes(ffi.buffer(resumes, done * RESUME.size))
+
+    def _resumed(self, error: int, what: str) -> RawResume:
+        check(error, what)
+        found = self._resume
+        return RawResume(found.outcome, found.site, found.where, found.ret)
 
     def pin(self, thread: int, pin: int, level: int) -> None:
         """pyexit_pin()."""

@@ -2,7 +2,9 @@
 """The reference model as a backend (design.md 4): its objects, and the codec to the bytes of the state block.
 
 The codec is worked out once per record kind: one getter that gathers all fields of an object, one
-:class:`struct.Struct` that packs them. Padding is written as zeros and not read.
+:class:`struct.Struct` that packs them. Padding is written as zeros and not read. An object that has not
+changed since its bytes were last made keeps them, and of a state that is loaded only what differs is set: a
+machine with its TLBs has ten thousand values, and a verb touches a handful.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ from typing import Any, NamedTuple
 
 from pyexit.actions import Action, raw
 from pyexit.backends.base import (
+    EXIT_RECORD,
     FETCHES,
     HANDLERS,
     MODELS,
     PARAM_SETS,
+    RESUME,
     Options,
     Params,
     RawEnd,
+    RawResume,
     RawTranslation,
     Result,
 )
@@ -33,6 +38,7 @@ from pyexit.layout import UNION, Layout, Leaf, record
 from pyexit.ref import api
 from pyexit.ref.hw.core import params as ref_params
 from pyexit.ref.hw.memory import Ram, read, write
+from pyexit.ref.kvm.lowlevel import ExitRecord
 
 #: kvm_run's union is one bytearray in the reference.
 _UNION = "union"
@@ -80,16 +86,17 @@ class Codec:
         self.kind = kind
         self.struct = struct.Struct("".join(form))
         self.gather = attrgetter(*(slot.leaf.path for slot in self.slots))
+        self.starts = [slot.leaf.offset for slot in self.slots]
         self.places = {
             (slot.leaf.offset + index * slot.leaf.size, slot.leaf.size): (slot, index)
             for slot in self.slots
             for index in range(slot.leaf.elements)
         }
 
-    def encode(self, obj: Any) -> bytes:
-        """The bytes of the record."""
+    def encode(self, obj: Any, gathered: tuple[Any, ...]) -> bytes:
+        """The bytes of the record, from what gather() says of the object."""
         values: list[int] = []
-        for slot, value in zip(self.slots, self.gather(obj), strict=True):
+        for slot, value in zip(self.slots, gathered, strict=True):
             if slot.leaf.count:
                 values += value
             else:
@@ -99,15 +106,16 @@ class Codec:
         except struct.error as error:
             raise ValueError(f"the reference holds a value that does not fit: {self._misfit(obj)}") from error
 
-    def decode(self, obj: Any, data: bytes) -> None:
-        """Set the object from the bytes of a record."""
-        values = self.struct.unpack(data)
-        for slot in self.slots:
-            owner, first = slot.owner(obj), slot.start
-            if slot.leaf.count:
-                getattr(owner, slot.name)[:] = values[first : first + slot.leaf.count]
-            else:
-                setattr(owner, slot.name, values[first])
+    def update(self, obj: Any, old: bytes, new: bytes) -> None:
+        """Set what differs between the bytes that the object has and new ones."""
+        differing = int.from_bytes(old, "little") ^ int.from_bytes(new, "little")
+        done = 0  # in bytes
+        while differing >> 8 * done:
+            at = ((differing >> 8 * done & -(differing >> 8 * done)).bit_length() - 1) // 8 + done
+            slot = self.slots[bisect_right(self.starts, at) - 1]
+            if slot.leaf.offset <= at < slot.leaf.end:  # else it is padding
+                _update(slot, obj, old, new)
+            done = max(slot.leaf.end, at + 1)
 
     def _misfit(self, obj: Any) -> str:
         for slot, found in zip(self.slots, self.gather(obj), strict=True):
@@ -125,19 +133,53 @@ def _leaves(kind: str) -> list[Leaf]:
     return sorted(leaves, key=lambda leaf: leaf.offset)
 
 
+def _update(slot: Slot, obj: Any, old: bytes, new: bytes) -> None:
+    """Set one field, of an array the elements from the first to the last that differ."""
+    leaf, owner = slot.leaf, slot.owner(obj)
+    if not leaf.count:
+        setattr(owner, slot.name, int.from_bytes(new[leaf.offset : leaf.end], "little"))
+        return
+    before, after = old[leaf.offset : leaf.end], new[leaf.offset : leaf.end]
+    differing = int.from_bytes(before, "little") ^ int.from_bytes(after, "little")
+    bits = 8 * leaf.size
+    first, end = ((differing & -differing).bit_length() - 1) // bits, -(-differing.bit_length() // bits)
+    form = f"<{end - first}{leaf.code}"
+    getattr(owner, slot.name)[first:end] = struct.unpack_from(form, after, first * leaf.size)
+
+
 @cache
 def codec(kind: str) -> Codec:
     """The codec of a record kind."""
     return Codec(kind)
 
 
-class Object(NamedTuple):
-    """One record of a machine: its bytes in the state block and its object in the reference."""
+class Object:
+    """One record of a machine: its place in the state block, its object in the reference, its bytes."""
 
-    start: int
-    end: int
-    codec: Codec
-    obj: Any
+    def __init__(self, start: int, end: int, codec: Codec, obj: Any) -> None:
+        self.start, self.end, self.codec, self.obj = start, end, codec, obj
+        self._gathered: tuple[Any, ...] = ()
+        self._data = b""
+
+    def image(self) -> bytes:
+        """The bytes of the record; those of the last time if no value has changed."""
+        gathered = self.codec.gather(self.obj)
+        if gathered != self._gathered:
+            self._data = self.codec.encode(self.obj, gathered)
+            self._keep(gathered)
+        return self._data
+
+    def load(self, data: bytes) -> None:
+        """Set the object from bytes."""
+        old = self.image()
+        if data != old:
+            self.codec.update(self.obj, old, data)
+            self._keep(self.codec.gather(self.obj))
+            # Padding stays 0, whatever the bytes had there.
+            self._data = self.codec.encode(self.obj, self._gathered)
+
+    def _keep(self, gathered: tuple[Any, ...]) -> None:
+        self._gathered = tuple(value if isinstance(value, int) else value.copy() for value in gathered)
 
 
 class Reference:
@@ -203,6 +245,22 @@ class Reference:
         with self._ring():
             return RawEnd(*api.interrupt(self._world, vcpu, ivor, esr, dear))
 
+    def enter(self, vcpu: int) -> RawResume:
+        """pyexit.ref.api.enter()."""
+        with self._ring():
+            return RawResume(*api.enter(self._world, vcpu))
+
+    def exit(self, vcpu: int, exit_nr: int) -> RawResume:
+        """pyexit.ref.api.exit_()."""
+        with self._ring():
+            return RawResume(*api.exit_(self._world, vcpu, exit_nr))
+
+    def exits(self, records: bytes) -> bytes:
+        """pyexit.ref.api.exits()."""
+        exits = [ExitRecord(*values) for values in EXIT_RECORD.iter_unpack(records)]
+        with self._ring():
+            return b"".join(RESUME.pack(*resume) for resume in api.exits(self._world, exits))
+
     def pin(self, thread: int, pin: int, level: int) -> None:
         """pyexit.ref.api.pin()."""
         api.pin(self._world, thread, pin, level)
@@ -247,7 +305,7 @@ class Reference:
             return self.state()[offset : offset + size]
         place = item.codec.places.get((offset - item.start, size))
         if place is None:
-            return item.codec.encode(item.obj)[offset - item.start :][:size]
+            return item.image()[offset - item.start :][:size]
         slot, index = place
         value = getattr(slot.owner(item.obj), slot.name)
         return int(value[index] if slot.leaf.count else value).to_bytes(size, "little")
@@ -280,12 +338,12 @@ class Reference:
 
     def state(self) -> bytes:
         """The state block."""
-        return b"".join(item.codec.encode(item.obj) for item in self._objects)
+        return b"".join([item.image() for item in self._objects])
 
     def load_state(self, state: bytes) -> None:
         """Set every object from a state block."""
         for item in self._objects:
-            item.codec.decode(item.obj, state[item.start : item.end])
+            item.load(state[item.start : item.end])
 
     def read_ram(self, address: int, size: int) -> bytes:
         """RAM."""

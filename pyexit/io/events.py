@@ -19,6 +19,7 @@ MESSAGES = constants("message", "PYEXIT_MSG_")
 HANDLERS = constants("host_handler", "PYEXIT_HOST_")
 SERVICES = constants("service", "PYEXIT_SERVICE_")
 WARNS = constants("warn", "PYEXIT_WARN_")
+OBJECTS = constants("object", "PYEXIT_OBJECT_")
 
 #: How a call ended, where the kernel stops, and what is not built.
 STOPS = constants("stop", "PYEXIT_")
@@ -29,6 +30,7 @@ _ALL_ONES = (1 << 64) - 1
 
 #: exit.md 14.1: level and text of each message; {0:08x} is %08lx, which prints up to 16 digits.
 _FETCH = "kvmppc_load_last_inst: Instruction emulation from "
+_MAP = "kvmppc_e500_shadow_map: "
 _WRAP = "add_exit_timing - wrap adding {} old {{0}} new {{1}} type {{2}} exit # of type {{3}}"
 _PRINTK = {
     MESSAGES["fetch_no_execute"]: (3, _FETCH + "guest address {0:08x} without execute permission"),
@@ -43,6 +45,13 @@ _PRINTK = {
     MESSAGES["dump_gpr"]: (-1, "gpr{0:02d}: {1:08x} {2:08x} {3:08x} {4:08x}"),
     MESSAGES["timing_sum_wrap"]: (3, _WRAP.format("sum of durations")),
     MESSAGES["timing_quad_wrap"]: (3, _WRAP.format("sum of squared durations")),
+    MESSAGES["emulation_failed"]: (2, "emulation_exit: emulation at {0:x} failed ({1:08x})"),
+    MESSAGES["no_real_page"]: (3, _MAP + "real page not found for gfn {0:x}"),
+    MESSAGES["pte_not_present"]: (3, _MAP + "pte not present: gfn {0:x},pfn {1:x}"),
+    MESSAGES["cannot_emulate"]: (3, "Couldn't emulate instruction 0x{0:08x} (op {1} xop {2})"),
+    MESSAGES["mtspr_unknown"]: (6, "mtspr: unknown spr {0:#x}"),
+    MESSAGES["mfspr_unknown"]: (6, "mfspr: unknown spr {0:#x}"),
+    MESSAGES["vmx_repeat"]: (6, "KVM: MMIO emulation failed (VMX repeat)"),
 }
 
 #: Messages whose values are signed in the kernel's format, with their width.
@@ -61,7 +70,21 @@ _SERVICE_NAMES = {
 _WARNS = {
     WARNS["core_prepare_to_enter"]: "booke.c:710 kvmppc_core_prepare_to_enter",
     WARNS["prepare_to_enter"]: "powerpc.c:84 kvmppc_prepare_to_enter",
+    WARNS["emulate_mmio"]: "powerpc.c:339 kvmppc_emulate_mmio",
+    WARNS["inval_flags"]: "e500_mmu_host.c:193 inval_gtlbe_on_host",
+    WARNS["inval_bitmap"]: "e500_mmu_host.c:195 inval_gtlbe_on_host",
+    WARNS["tlb1_map"]: "e500_mmu_host.c:551",
+    WARNS["int_type"]: "e500mc.c:43 kvmppc_set_pending_interrupt",
 }
+
+#: exit.md 14.1: the text that precedes a warning; the number of e500mc.c:43 is an int.
+_WARN_TEXTS = {
+    WARNS["inval_flags"]: "inval_gtlbe_on_host: flags {0:x}",
+    WARNS["int_type"]: "kvmppc_set_pending_interrupt: unknown int type {1}",
+}
+
+#: vectors/SCHEMA.md, New events: what is allocated, where it is not the constant's own name.
+_OBJECT_NAMES = {OBJECTS["pages_array"]: "pages array", OBJECTS["shared_page"]: "shared page"}
 
 #: vectors/SCHEMA.md, abort: where the kernel stops (exit.md 3.3, 7.6).
 _SITES = {
@@ -71,6 +94,10 @@ _SITES = {
     SITES["protect_msr"]: "BUG booke.c:1951 kvm_guest_protect_msr",
     SITES["no_progress"]: "HANG no progress (irq toggles)",
     SITES["halt_limit"]: "HANG halt_limit",
+    SITES["mmio_class"]: "BUG powerpc.c:1259 kvmppc_complete_mmio_load",
+    SITES["create_null"]: "OOPS signal 11 addr 0x8",
+    SITES["entry_fetch"]: "OOPS bookehv_interrupts.S lwepx",
+    SITES["xlate"]: "BUG booke.c:2000 kvmppc_xlate",
 }
 
 
@@ -137,6 +164,7 @@ def _named(numbers: dict[str, int], texts: dict[int, str]) -> dict[int, str]:
 _HANDLERS = _named(HANDLERS, _HANDLER_NAMES)
 _SERVICES = _named(SERVICES, _SERVICE_NAMES)
 _ROOMS = _named(ROOMS, {})
+_OBJECTS = _named(OBJECTS, _OBJECT_NAMES)
 
 
 def stop_text(outcome: int, site: int) -> str | None:
@@ -207,6 +235,62 @@ def _trace_queue(event: Event) -> str:
     return f"kvm_booke_queue_irqprio vcpu={vcpu:x} prio={name} pending={pending:x}"
 
 
+def _trace_stlb_write(event: Event) -> str:
+    return f"kvm_booke206_stlb_write {_hex('mas0 mas8 mas1 mas2 mas7_3', event.arg)}"
+
+
+def _trace_gtlb_write(event: Event) -> str:
+    return f"kvm_booke206_gtlb_write {_hex('mas0 mas1 mas2 mas7_3', event.arg)}"
+
+
+def _trace_instr(event: Event) -> str:
+    instruction, pc, result = event.arg[:3]
+    return f"kvm_ppc_instr inst {instruction} pc {pc:#x} emulate {result}"
+
+
+def _printk_warn(event: Event) -> str:
+    text = _WARN_TEXTS.get(event.detail)
+    values = " ".join(map(hex, event.arg))
+    signed = _signed(event.arg[0], 32)
+    return f"printk_warn {text.format(event.arg[0], signed) if text else f'{event.detail} {values}'}"
+
+
+def _alloc(event: Event) -> str:
+    return f"alloc {_OBJECTS.get(event.detail, event.detail)}{' fails' if event.arg[0] else ''}"
+
+
+def _free(event: Event) -> str:
+    return f"free {'new ' if event.arg[0] else ''}{_OBJECTS.get(event.detail, event.detail)}"
+
+
+def _guest_access(name: str, data: bool) -> Callable[[Event], str]:
+    """kvm_read_guest and kvm_write_guest: the bytes written, and whether the page faults."""
+
+    def text(event: Event) -> str:
+        gpa, size, fault, *words = event.arg
+        # Four words hold the bytes; more than 32 there are not (kvmppc_st's buffer).
+        stored = b"".join(word.to_bytes(8, "big") for word in words[:4])[:size]
+        shown = f" data={stored.hex()}" if data else ""
+        return f"{name} {gpa:#x} len={size}{shown}{' fault' if fault else ''}"
+
+    return text
+
+
+def _ida_alloc_range(event: Event) -> str:
+    low, high, result = (_signed(value, 32) for value in event.arg[:3])
+    return f"ida_alloc_range {low}..{high} -> {result}"
+
+
+def _frame(name: str) -> Callable[[Event], str]:
+    """A service that is about one page frame or guest frame."""
+    return lambda event: f"{name} {event.arg[0]:#x}"
+
+
+def _number(name: str) -> Callable[[Event], str]:
+    """A service with one decimal number."""
+    return lambda event: f"{name} {event.arg[0]}"
+
+
 _TEXTS: dict[int, Callable[[Event], str]] = {
     KINDS["tlbsx"]: _tlbsx,
     KINDS["tlbwe"]: lambda event: f"tlbwe {_words('mas0 mas1 mas2 mas3 mas7 mas8', event.arg)}",
@@ -227,8 +311,38 @@ _TEXTS: dict[int, Callable[[Event], str]] = {
     KINDS["mod_timer"]: lambda event: f"mod_timer {event.arg[0]:#x}",
     KINDS["hrtimer_start"]: lambda event: f"hrtimer_start ns={event.arg[0]} mode={event.arg[1]}",
     KINDS["warn"]: lambda event: f"WARN {_WARNS.get(event.detail, event.detail)}",
-    KINDS["printk_warn"]: lambda event: f"printk_warn {event.detail} {' '.join(map(hex, event.arg))}",
+    KINDS["printk_warn"]: _printk_warn,
     KINDS["trace_exit"]: _trace_exit,
     KINDS["trace_queue"]: _trace_queue,
     KINDS["trace_requests"]: lambda event: f"kvm_check_requests {_hex('vcpu requests', event.arg)}",
+    KINDS["trace_instr"]: _trace_instr,
+    KINDS["trace_stlb_write"]: _trace_stlb_write,
+    KINDS["trace_gtlb_write"]: _trace_gtlb_write,
+    KINDS["trace_ref_release"]: lambda event: f"kvm_booke206_ref_release {_hex('pfn flags', event.arg)}",
+    KINDS["gfn_to_pfn"]: _frame("gfn_to_pfn_memslot"),
+    KINDS["set_pfn_accessed"]: _frame("set_pfn_accessed"),
+    KINDS["set_pfn_dirty"]: _frame("set_pfn_dirty"),
+    KINDS["release_pfn_clean"]: _frame("release_pfn_clean"),
+    KINDS["flush_icache"]: _frame("flush_icache"),
+    KINDS["io_read"]: lambda event: f"io_read {event.arg[0]:#x} len={event.arg[1]}",
+    KINDS["io_write"]: lambda event: (
+        f"io_write {event.arg[0]:#x} len={event.arg[1]} data={event.arg[2]:#018x}"
+    ),
+    KINDS["alloc"]: _alloc,
+    KINDS["free"]: _free,
+    KINDS["get_user_pages"]: lambda event: (
+        f"get_user_pages_fast {event.arg[0]:#x} n={event.arg[1]} flags=0x1"
+    ),
+    KINDS["vmap"]: lambda event: f"vmap n={event.arg[0]}",
+    KINDS["set_page_dirty"]: _number("set_page_dirty"),
+    KINDS["put_page"]: _number("put_page"),
+    KINDS["read_guest"]: _guest_access("read_guest", data=False),
+    KINDS["write_guest"]: _guest_access("write_guest", data=True),
+    KINDS["ida_alloc_range"]: _ida_alloc_range,
+    KINDS["ida_free"]: _number("ida_free"),
 }
+
+#: Kinds that the recorder of the vectors does not have: trace points, and what only pyexit reports.
+UNRECORDED = frozenset(
+    number for name, number in KINDS.items() if name in ("multi_hit", "reload") or name.startswith("trace_")
+)

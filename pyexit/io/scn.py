@@ -182,6 +182,8 @@ def _header(scenario: Scenario) -> Writer:
     out.optional(scenario.vcpu_thread, out.numbers)
     out.optional(scenario.vcpu_vm, out.numbers)
     out.sequence(scenario.ram, out.numbers)
+    out.text(scenario.handler)
+    out.number(scenario.sw_tlb, "B")
     return out
 
 
@@ -191,6 +193,8 @@ def _read_header(source: Reader) -> Scenario:
     scenario.vcpu_thread = source.optional(source.numbers)
     scenario.vcpu_vm = source.optional(source.numbers)
     scenario.ram = tuple((base, size) for base, size in source.sequence(source.numbers))
+    if not source.done():  # else written before there were these
+        scenario.handler, scenario.sw_tlb = source.text(), bool(source.number("B"))
     source.end()
     return scenario
 

@@ -26,12 +26,14 @@ def _to_lines(scenario: Scenario) -> Iterator[dict[str, Any]]:
         "model": scenario.model,
         "params": scenario.params,
         "fetch": scenario.fetch,
+        "handler": scenario.handler,
         "quirks": list(scenario.quirks),
         "cores": scenario.cores,
         "vms": scenario.vms,
         "vcpus": scenario.vcpus,
         "vcpu_thread": _list(scenario.vcpu_thread),
         "vcpu_vm": _list(scenario.vcpu_vm),
+        "sw_tlb": scenario.sw_tlb,
         "ram": [[hex(base), hex(size)] for base, size in scenario.ram],
     }
     state = {} if scenario.state is None else {"state": _hex_values(scenario.state)}
@@ -174,6 +176,12 @@ def _int(key: str, value: Any) -> int:
     return value
 
 
+def _bool(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ScenarioError(f"{key} is true or false, not {value!r}")
+    return value
+
+
 def _hex(key: str, value: Any, limit: int = _U64) -> int:
     """The number of a hex string; ScenarioError otherwise."""
     if not isinstance(value, str) or not value.startswith("0x"):
@@ -228,6 +236,8 @@ _HEADER: dict[str, Callable[[str, Any], Any]] = {
     "model": _text,
     "params": _params,
     "fetch": _text,
+    "handler": _text,
+    "sw_tlb": _bool,
     "quirks": _sequence(_text),
     "cores": _int,
     "vms": _int,

@@ -231,3 +231,46 @@ def ram_ranges(folder: Path) -> tuple[tuple[int, int], ...]:
     except (KeyError, TypeError, ValueError) as error:
         raise VectorError(f"world.json: no RAM map: {error!r}") from None
     return tuple((first * page, (end - first) * page) for first, end in pairs)
+
+
+@cache
+def memory_map(folder: Path) -> dict[str, int]:
+    """The memory slots of world.json as fields of a VM: memslot, vma and backing (SCHEMA.md, Memory)."""
+    data = _companion(folder, "world.json")
+    values: dict[str, int] = {}
+    try:
+        for row, slot in enumerate(data["memslots"]):
+            values |= {f"kvm.{name}[{row}]": value for name, value in _slot_fields(slot).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise VectorError(f"world.json: no memory slots: {error!r}") from None
+    return values
+
+
+#: What world.json says of a slot's host pages, as pyexit_backings.pte.
+_LINUX_PTES = {"": 0, "not present": 1, "NULL": 2}
+_MEMSLOT_FLAGS = {"0x0": 0, "KVM_MEMSLOT_INVALID": 1}
+_VMA_FLAGS = {"0x0": 0, "VM_PFNMAP": 1, "VM_HUGETLB": 2}
+
+
+def _slot_fields(slot: dict[str, Any]) -> dict[str, int]:
+    """One slot, its VMA and its backing; a slot whose pages cannot be had has no backing."""
+    vma = slot["vma"]
+    fields = {
+        "memslot.base_gfn": int(slot["base_gfn"], 16),
+        "memslot.npages": int(slot["npages"], 16),
+        "memslot.userspace_addr": int(slot["userspace_addr"], 16),
+        "memslot.flags": _MEMSLOT_FLAGS[slot["flags"]],
+        "vma.start": int(vma["vm_start"], 16),
+        "vma.end": int(vma["vm_end"], 16),
+        "vma.pgoff": int(vma.get("vm_pgoff", "0x0"), 16),
+        "vma.flags": _VMA_FLAGS[vma["vm_flags"]],
+        "vma.page_shift": int(vma.get("kernel_pagesize", "0x1000"), 16).bit_length() - 1,
+    }
+    if "gfn_to_pfn" in slot:
+        return fields
+    return fields | {
+        "backing.hva": int(slot["userspace_addr"], 16),
+        "backing.npages": int(slot["npages"], 16),
+        "backing.pfn": int(slot["pfn_base"], 16),
+        "backing.pte": _LINUX_PTES[slot.get("linux_pte", "")],
+    }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from errno import E2BIG, EINVAL, ENOENT
+from errno import E2BIG, EBUSY, EINVAL, ENOENT
 from functools import partial
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ from pyexit.ref.kvm import timer
 from pyexit.ref.kvm.calls import KVM_CALLS, CallResult, KvmCall, kvm_call
 from pyexit.ref.kvm.entry_fetch import kvmppc_do_kvm, kvmppc_entry_fetch
 from pyexit.ref.kvm.host import new_host
-from pyexit.ref.kvm.host_services import RETURNED
+from pyexit.ref.kvm.host_services import RETURNED, Stop
 from pyexit.ref.kvm.interleave import ACTION_CALL, ACTION_PREEMPT, ACTIONS, POINT_READ
 from pyexit.ref.kvm.last_inst import (
     FETCH_LWEPX_HIJACK,
@@ -40,6 +40,16 @@ from pyexit.ref.kvm.last_inst import (
     Fetch,
     kvmppc_get_last_inst,
     kvmppc_load_last_inst,
+)
+from pyexit.ref.kvm.lowlevel import (
+    ExitRecord,
+    Handler,
+    Way,
+    kvmppc_enter,
+    kvmppc_exit,
+    kvmppc_handler,
+    kvmppc_set_exit,
+    kvmppc_thread_busy,
 )
 from pyexit.ref.kvm.user import Swtlb, User
 from pyexit.ref.kvm.vcpu import Action, Run, World, new_e500, new_kvm, new_vcpu
@@ -180,7 +190,7 @@ def _of_kvm(entry: KvmCall) -> Call:
     def function(world: World, *args: int) -> CallResult:
         return kvm_call(world, entry, *args)
 
-    return Call("vcpu", entry.accepted, function)
+    return Call(entry.kind, entry.accepted, function)
 
 
 #: In pyexit.h's order.
@@ -251,6 +261,61 @@ def interrupt(world: World, vcpu: int, ivor: int, esr: int, dear: int) -> End:
     return ppc_raise(world.hw, world.vcpu_thread[vcpu], ivor, esr, dear)
 
 
+class Resume(NamedTuple):
+    """struct pyexit_resume: where and ret count only if the outcome is RETURNED."""
+
+    outcome: int
+    site: int
+    where: int  # WHERE_*
+    ret: int  # with HOST: what KVM_RUN returns
+
+
+def enter(world: World, vcpu: int) -> Resume:
+    """pyexit_enter(): KVM_RUN up to the guest."""
+    _check_object(world, "enter", "vcpu", vcpu)
+    if kvmppc_thread_busy(world, vcpu):
+        thread = world.vcpu_thread[vcpu]
+        raise OSError(EBUSY, f"enter: a vcpu of hardware thread {thread} is in the guest already")
+    return _resume(world, partial(kvmppc_enter, world, vcpu))
+
+
+def exit_(world: World, vcpu: int, exit_nr: int) -> Resume:
+    """pyexit_exit(): an exit that translate(), guest_op(), interrupt() or pending() reported."""
+    handler = _handler(world, "exit", vcpu, exit_nr)
+    return _resume(world, partial(kvmppc_exit, world, vcpu, exit_nr, handler))
+
+
+def exits(world: World, records: Sequence[ExitRecord]) -> list[Resume]:
+    """pyexit_exits(): one after the other, until one does not return."""
+    resumes: list[Resume] = []
+    for record in records:
+        handler = _handler(world, f"exits: record {len(resumes)}", record.vcpu, record.exit_nr)
+        kvmppc_set_exit(world, handler, record)
+        resumes.append(exit_(world, record.vcpu, record.exit_nr))
+        if resumes[-1].outcome != RETURNED:
+            break
+    return resumes
+
+
+def _handler(world: World, what: str, vcpu: int, exit_nr: int) -> Handler:
+    """The vector of an exit; ENOENT if none is hooked for it."""
+    _check_object(world, what, "vcpu", vcpu)
+    handler = kvmppc_handler(world.hw.params, exit_nr)
+    if handler is None:
+        raise OSError(ENOENT, f"{what}: no vector is hooked for exit {exit_nr}")
+    return handler
+
+
+def _resume(world: World, go: Callable[[], Way]) -> Resume:
+    """The way that the vcpu goes on; a BUG or hang leaves the state as it was at that moment."""
+    world.halts = 0
+    try:
+        way = go()
+    except Stop as stop:
+        return Resume(stop.outcome, stop.site, 0, 0)
+    return Resume(RETURNED, 0, way.where, way.ret)
+
+
 def pin(world: World, thread: int, pin: int, level: int) -> None:
     """pyexit_pin(): raise or lower an asynchronous cause."""
     _check_object(world, "pin", "thread", thread)
@@ -313,8 +378,8 @@ def _nothing(world: World) -> End:
 
 
 def _check_object(world: World, what: str, kind: str, number: int) -> None:
-    """EINVAL unless the thread or vcpu exists."""
-    objects = {"thread": len(world.hw.thread), "vcpu": len(world.vcpu)}
+    """EINVAL unless the thread, vcpu or VM exists."""
+    objects = {"thread": len(world.hw.thread), "vcpu": len(world.vcpu), "vm": len(world.kvm)}
     _check_range(f"{what}: {kind}", number, 0, objects[kind])
 
 

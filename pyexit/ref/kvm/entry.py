@@ -213,36 +213,45 @@ def _serve_requests(world: World, vcpu: int) -> int | None:
 
 def kvmppc_vcpu_run(world: World, vcpu: int) -> int:
     """KVM_RUN, inside: what the guest's last exit came to."""
+    ret = kvmppc_vcpu_run_begin(world, vcpu)
+    if ret <= 0:
+        return ret
+    ret = enter_guest(world, vcpu)
+    kvmppc_vcpu_run_end(world, vcpu)
+    return ret
+
+
+def kvmppc_vcpu_run_begin(world: World, vcpu: int) -> int:
+    """R1 to R5: positive if the guest can be entered, else what user space gets."""
     if not world.vcpu[vcpu].arch.sane:
         world.run[vcpu].exit_reason = KVM_EXIT_INTERNAL_ERROR
         return -KVM_EINVAL
     ret = kvmppc_prepare_to_enter(world, vcpu)
-    if ret > 0:
-        ret = _run_guest(world, vcpu)
-    world.vcpu[vcpu].mode = OUTSIDE_GUEST_MODE
-    return ret
-
-
-def _run_guest(world: World, vcpu: int) -> int:
-    """R3 to R8: the guest's units and debug registers, the guest, the host's."""
+    if ret <= 0:
+        world.vcpu[vcpu].mode = OUTSIDE_GUEST_MODE
+        return ret
     kvmppc_load_guest_fp(world, vcpu)
     kvmppc_load_guest_altivec(world, vcpu)
-    hosts_debug = _debug_guest(world, vcpu)
+    _debug_guest(world, vcpu)
     kvmppc_fix_ee_before_entry(world, vcpu)
-    ret = enter_guest(world, vcpu)
-    switch_booke_debug_regs(world, vcpu)
-    host_of(world, vcpu).thread_debug = hosts_debug
-    kvmppc_save_guest_fp(world, vcpu)
-    kvmppc_save_guest_altivec(world, vcpu)
     return ret
 
 
-def _debug_guest(world: World, vcpu: int) -> DebugReg:
+def kvmppc_vcpu_run_end(world: World, vcpu: int) -> None:
+    """R7 to R9: the thread gets its debug registers and units back."""
+    host = host_of(world, vcpu)
+    switch_booke_debug_regs(world, vcpu)
+    host.thread_debug, host.saved_debug = host.saved_debug, DebugReg()
+    kvmppc_save_guest_fp(world, vcpu)
+    kvmppc_save_guest_altivec(world, vcpu)
+    world.vcpu[vcpu].mode = OUTSIDE_GUEST_MODE
+
+
+def _debug_guest(world: World, vcpu: int) -> None:
     """R4: the thread takes the guest's debug registers over; its own are kept."""
     host = host_of(world, vcpu)
     switch_booke_debug_regs(world, vcpu)
-    hosts_debug, host.thread_debug = host.thread_debug, replace(world.vcpu[vcpu].arch.dbg_reg)
-    return hosts_debug
+    host.saved_debug, host.thread_debug = host.thread_debug, replace(world.vcpu[vcpu].arch.dbg_reg)
 
 
 # Loading a vcpu on a thread (exit 12.2, 12.3)

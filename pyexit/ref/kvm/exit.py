@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyexit.ref.hw.core import ppc_mfspr
+from pyexit.ref.hw.memory import PAGE_SIZE
 from pyexit.ref.hw.regs import (
     ESR_PIL,
     ESR_PPR,
@@ -40,10 +41,12 @@ from pyexit.ref.kvm.debug import (
     KVMPPC_INST_SW_BREAKPOINT,
     kvmppc_handle_debug,
 )
+from pyexit.ref.kvm.emulate import kvmppc_emulate_instruction
 from pyexit.ref.kvm.entry import (
     RESUME_FLAG_HOST,
     RESUME_FLAG_NV,
     RESUME_GUEST,
+    RESUME_GUEST_NV,
     RESUME_HOST,
     kvmppc_clear_dbsr,
     kvmppc_prepare_to_enter,
@@ -54,15 +57,13 @@ from pyexit.ref.kvm.gtlb import (
     kvmppc_mmu_dtlb_miss,
     kvmppc_mmu_itlb_index,
     kvmppc_mmu_itlb_miss,
+    kvmppc_mmu_xlate,
 )
 from pyexit.ref.kvm.hcall import kvmppc_kvm_pv
 from pyexit.ref.kvm.host_services import (
     SITE_EXIT_NR,
     SITE_INST_LOAD,
-    UNBUILT_EMULATION,
-    UNBUILT_GUEST_PAGE,
     Bug,
-    Unbuilt,
     has_altivec,
     host_handler,
     kvmppc_fix_ee_before_entry,
@@ -72,6 +73,7 @@ from pyexit.ref.kvm.host_services import (
 )
 from pyexit.ref.kvm.irqprio import (
     BOOKE_IRQPRIO_ALTIVEC_ASSIST,
+    BOOKE_IRQPRIO_MACHINE_CHECK,
     kvmppc_booke_queue_irqprio,
     kvmppc_core_queue_alignment,
     kvmppc_core_queue_data_storage,
@@ -83,20 +85,28 @@ from pyexit.ref.kvm.irqprio import (
     kvmppc_core_queue_vec_unavail,
 )
 from pyexit.ref.kvm.kvm_run import KVM_EXIT_DEBUG, KVM_EXIT_UNKNOWN, set_hardware_exit_reason
-from pyexit.ref.kvm.last_inst import Fetch, kvmppc_get_last_inst
+from pyexit.ref.kvm.last_inst import INST_GENERIC, Fetch, kvmppc_get_last_inst
+from pyexit.ref.kvm.loadstore import kvmppc_emulate_mmio
+from pyexit.ref.kvm.memslot import kvm_is_visible_gfn
+from pyexit.ref.kvm.stlb import kvmppc_mmu_map
 from pyexit.ref.kvm.timing import (
     DBELL_EXITS,
     DEBUG_EXITS,
     DEC_EXITS,
     DSI_EXITS,
     DTLB_REAL_MISS_EXITS,
+    DTLB_VIRT_MISS_EXITS,
+    EMULATED_INST_EXITS,
     EXT_INTR_EXITS,
     FP_UNAVAIL,
     GDBELL_EXITS,
     ISI_EXITS,
     ITLB_REAL_MISS_EXITS,
+    ITLB_VIRT_MISS_EXITS,
+    MMIO_EXITS,
     USR_PR_INST,
     kvmppc_account_exit,
+    kvmppc_account_exit_stat,
     kvmppc_update_timing_stats,
 )
 from pyexit.ref.kvm.trace import (
@@ -110,6 +120,7 @@ from pyexit.ref.kvm.trace import (
     MSG_DUMP_LR,
     MSG_DUMP_PC,
     MSG_DUMP_SRR,
+    MSG_EMULATION_FAILED,
     MSG_EXIT_NR,
     MSG_MACHINE_CHECK,
     printk,
@@ -124,9 +135,6 @@ HANDLER_SEED_V4 = 1
 # High words of hardware_exit_reason (Q18)
 KVM_EXIT_INST_FAILED = 0xFFFFFFFF_00000000
 KVM_EXIT_MACHINE_CHECK = 0xFFFFFFFE_00000000
-
-#: The instruction type that the fetch is asked for (exit 1.3); nothing looks at it.
-INST_GENERIC = 0
 
 _WORD = (1 << 32) - 1
 
@@ -307,22 +315,39 @@ def _fp_unavail(world: World, vcpu: int) -> int:
 
 
 def _dtlb_miss(world: World, vcpu: int) -> int:
-    """3.5: exit 13. The guest's own miss, if its TLB has no entry."""
+    """3.5: exit 13. The guest's own miss, its memory, or a device."""
     arch = world.vcpu[vcpu].arch
-    if kvmppc_mmu_dtlb_index(world, vcpu, arch.fault_dear) != NO_INDEX:
-        raise Unbuilt(UNBUILT_GUEST_PAGE)
-    kvmppc_core_queue_dtlb_miss(world, vcpu, arch.fault_dear, arch.fault_esr)
-    kvmppc_mmu_dtlb_miss(world, vcpu)
-    return _account(world, vcpu, DTLB_REAL_MISS_EXITS)
+    eaddr = arch.fault_dear
+    index = kvmppc_mmu_dtlb_index(world, vcpu, eaddr)
+    if index == NO_INDEX:
+        kvmppc_core_queue_dtlb_miss(world, vcpu, eaddr, arch.fault_esr)
+        kvmppc_mmu_dtlb_miss(world, vcpu)
+        return _account(world, vcpu, DTLB_REAL_MISS_EXITS)
+    gpaddr = kvmppc_mmu_xlate(world, vcpu, index, eaddr)
+    if kvm_is_visible_gfn(world, vcpu, gpaddr // PAGE_SIZE):
+        kvmppc_mmu_map(world, vcpu, eaddr, gpaddr, index)
+        return _account(world, vcpu, DTLB_VIRT_MISS_EXITS)
+    arch.paddr_accessed, arch.vaddr_accessed = gpaddr, eaddr
+    r = kvmppc_emulate_mmio(world, vcpu)
+    kvmppc_account_exit(world, vcpu, MMIO_EXITS)
+    return r
 
 
 def _itlb_miss(world: World, vcpu: int) -> int:
-    """3.6: exit 14. Neither ESR nor DEAR is written."""
-    if kvmppc_mmu_itlb_index(world, vcpu, world.vcpu[vcpu].arch.regs.nip) != NO_INDEX:
-        raise Unbuilt(UNBUILT_GUEST_PAGE)
-    kvmppc_core_queue_itlb_miss(world, vcpu)
-    kvmppc_mmu_itlb_miss(world, vcpu)
-    return _account(world, vcpu, ITLB_REAL_MISS_EXITS)
+    """3.6: exit 14. Neither ESR nor DEAR is written. Q24: code that is no memory: a machine check."""
+    eaddr = world.vcpu[vcpu].arch.regs.nip
+    index = kvmppc_mmu_itlb_index(world, vcpu, eaddr)
+    if index == NO_INDEX:
+        kvmppc_core_queue_itlb_miss(world, vcpu)
+        kvmppc_mmu_itlb_miss(world, vcpu)
+        return _account(world, vcpu, ITLB_REAL_MISS_EXITS)
+    kvmppc_account_exit(world, vcpu, ITLB_VIRT_MISS_EXITS)
+    gpaddr = kvmppc_mmu_xlate(world, vcpu, index, eaddr)
+    if kvm_is_visible_gfn(world, vcpu, gpaddr // PAGE_SIZE):
+        kvmppc_mmu_map(world, vcpu, eaddr, gpaddr, index)
+    else:
+        kvmppc_booke_queue_irqprio(world, vcpu, BOOKE_IRQPRIO_MACHINE_CHECK)
+    return RESUME_GUEST
 
 
 def _debug(world: World, vcpu: int) -> int:
@@ -357,8 +382,18 @@ def _hv_syscall(world: World, vcpu: int) -> int:
 
 
 def emulation_exit(world: World, vcpu: int) -> int:
-    """5: exit 41, a privileged instruction."""
-    raise Unbuilt(UNBUILT_EMULATION)
+    """5: exit 41, a privileged instruction. The count is apart from the account, which the emulator set."""
+    arch, result = world.vcpu[vcpu].arch, kvmppc_emulate_instruction(world, vcpu)
+    if result == EMULATE_DONE:
+        kvmppc_account_exit_stat(world, vcpu, EMULATED_INST_EXITS)
+        return RESUME_GUEST_NV
+    if result == EMULATE_AGAIN:
+        return RESUME_GUEST
+    if result == EMULATE_FAIL:
+        printk(world, MSG_EMULATION_FAILED, arch.regs.nip, arch.last_inst)
+        set_hardware_exit_reason(world.run[vcpu], KVM_EXIT_INST_FAILED | arch.last_inst)
+        kvmppc_core_queue_program(world, vcpu, ESR_PIL)
+    return RESUME_HOST
 
 
 #: 3.3: exits that lead to an account, or to nothing; H10 delivers for the guest's doorbells.

@@ -34,6 +34,7 @@ RETURNED = 0
 BUG = 1
 HANG = 2
 UNBUILT = 3
+OOPS = 4
 
 # Where the kernel stops (exit 3.3, 7.6)
 SITE_EXIT_NR = 1  # booke.c:1384
@@ -42,14 +43,25 @@ SITE_EPR_KERNEL = 3  # booke.c:537
 SITE_PROTECT_MSR = 4  # booke.c:1951
 SITE_NO_PROGRESS = 5  # kvmppc_prepare_to_enter: a request that nothing clears
 SITE_HALT_LIMIT = 6  # kvm_vcpu_halt: more than host.halt_limit of them in one call
+SITE_MMIO_CLASS = 7  # powerpc.c:1259: io_gpr of no class
+SITE_CREATE_NULL = 8  # address 8: the error path of vcpu creation flushes through a NULL pointer
+SITE_ENTRY_FETCH = 9  # bookehv_interrupts.S: the fetch's lwepx faulted and no vector knows it (exit 11.6)
 
 # What is missing
 UNBUILT_EMULATION = 1  # emulation_exit (exit 5)
 UNBUILT_GUEST_PAGE = 2  # the guest TLB has the page: kvmppc_mmu_map (mmu-kvm 7) or MMIO
 
 # Errors that the kernel's functions return (exit 1.3)
+KVM_ENOENT = 2
 KVM_EINTR = 4
+KVM_ENOMEM = 12
+KVM_EFAULT = 14
 KVM_EINVAL = 22
+KVM_ENOTTY = 25
+KVM_ENOSPC = 28
+KVM_EOPNOTSUPP = 95
+KVM_ENOIOCTLCMD = 515
+KVM_ENOTSUPP = 524
 
 #: More sleeps than this in one call never end, whatever host.halt_limit says.
 KVM_HALT_LIMIT_MOST = 1000
@@ -89,6 +101,13 @@ class Hang(Stop):
         super().__init__(HANG, site)
 
 
+class Oops(Stop):
+    """A memory fault of the kernel itself."""
+
+    def __init__(self, site: int) -> None:
+        super().__init__(OOPS, site)
+
+
 class Unbuilt(Stop):
     """The path needs a room that this model does not have yet; nothing has changed since it was entered."""
 
@@ -111,8 +130,9 @@ def host_handler(world: World, handler: int) -> None:
     log(world.hw, EVENT_HOST_HANDLER, handler)
 
 
-def _service(world: World, service: int) -> None:
-    log(world.hw, EVENT_SERVICE, service)
+def service(world: World, number: int) -> None:
+    """A service of the host kernel without arguments (SERVICE_*)."""
+    log(world.hw, EVENT_SERVICE, number)
 
 
 def set_irqs(world: World, vcpu: int, enabled: bool) -> None:
@@ -128,7 +148,7 @@ def kvmppc_fix_ee_before_entry(world: World, vcpu: int) -> None:
 
 def cond_resched(world: World, vcpu: int) -> None:
     """Let other tasks run."""
-    _service(world, SERVICE_COND_RESCHED)
+    service(world, SERVICE_COND_RESCHED)
     host_of(world, vcpu).need_resched = 0
 
 
@@ -170,7 +190,7 @@ def _tb_to_ns_scale(frequency: int) -> tuple[int, int]:
 
 def hrtimer_try_to_cancel(world: World, vcpu: int) -> None:
     """Stop the decrementer's timer, without waiting for its function."""
-    _service(world, SERVICE_HRTIMER_TRY_TO_CANCEL)
+    service(world, SERVICE_HRTIMER_TRY_TO_CANCEL)
     world.vcpu[vcpu].arch.dec_timer_armed = 0
 
 
@@ -192,7 +212,7 @@ def mod_timer(world: World, vcpu: int, delay: int) -> None:
 
 def del_timer(world: World, vcpu: int) -> None:
     """Stop the watchdog's timer."""
-    _service(world, SERVICE_DEL_TIMER)
+    service(world, SERVICE_DEL_TIMER)
     world.vcpu[vcpu].arch.wdt_timer_armed = 0
 
 
@@ -207,10 +227,10 @@ def kvmppc_load_guest_altivec(world: World, vcpu: int) -> None:
         _load_unit(world, vcpu, HOST_MSR_VEC, SERVICE_LOAD_VR_STATE)
 
 
-def _load_unit(world: World, vcpu: int, unit: int, service: int) -> None:
+def _load_unit(world: World, vcpu: int, unit: int, number: int) -> None:
     host = host_of(world, vcpu)
     if not host.thread_regs_msr & unit:
-        _service(world, service)
+        service(world, number)
         host.thread_regs_msr |= unit
 
 
@@ -225,20 +245,20 @@ def kvmppc_save_guest_altivec(world: World, vcpu: int) -> None:
         _save_unit(world, vcpu, HOST_MSR_VEC, SERVICE_GIVEUP_ALTIVEC)
 
 
-def _save_unit(world: World, vcpu: int, unit: int, service: int) -> None:
+def _save_unit(world: World, vcpu: int, unit: int, number: int) -> None:
     host = host_of(world, vcpu)
     if host.thread_regs_msr & unit:
-        _service(world, service)
+        service(world, number)
         host.thread_regs_msr &= ~unit
 
 
 def switch_booke_debug_regs(world: World, vcpu: int) -> None:
     """7.7: hand the debug registers over."""
-    _service(world, SERVICE_SWITCH_BOOKE_DEBUG_REGS)
+    service(world, SERVICE_SWITCH_BOOKE_DEBUG_REGS)
 
 
 def enter_guest(world: World, vcpu: int) -> int:
     """__kvmppc_vcpu_run: the guest runs outside; its result is host.guest_enter_ret."""
-    _service(world, SERVICE_ENTER_GUEST)
+    service(world, SERVICE_ENTER_GUEST)
     ret = host_of(world, vcpu).guest_enter_ret & _WORD
     return ret - (1 << 32) if ret >> 31 else ret

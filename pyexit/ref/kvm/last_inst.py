@@ -82,6 +82,10 @@ FETCH_LWEPX_DO_KVM = 4
 FETCH_LWEPX_HIJACK = 5
 
 
+#: The instruction type that a fetch is asked for (exit 1.3); nothing looks at it.
+INST_GENERIC = 0
+
+
 class Strategy(NamedTuple):
     """In what the ways of fetching with a TLB search differ (mmu-kvm 15.3, 15.4)."""
 

@@ -103,6 +103,10 @@ MSG_CANNOT_EMULATE = 16  # instruction op xop
 MSG_MTSPR_UNKNOWN = 17  # spr
 MSG_MFSPR_UNKNOWN = 18  # spr
 MSG_VMX_REPEAT = 19  # nothing
+MSG_HOST_TLB_SIZE = 20  # nothing: vcpu creation (mmu-kvm 8.4)
+MSG_LPID_NO_MEMORY = 21  # nothing: kvmppc_alloc_lpid
+MSG_LPID_NONE_FREE = 22  # nothing: kvmppc_alloc_lpid
+MSG_HOST_TLB0_CONFIG = 23  # entries ways: vcpu creation (mmu-kvm 8.4)
 
 _WORD = (1 << 32) - 1
 
@@ -115,6 +119,12 @@ def printk(world: World, message: int, *values: int) -> None:
 def warn(world: World, warning: int) -> None:
     """WARN_ON or WARN_ON_ONCE: every time, as no machine outlives its first."""
     log(world.hw, EVENT_WARN, warning)
+
+
+def warn_text(world: World, warning: int, *values: int) -> None:
+    """A warning that has a text, which comes first."""
+    log(world.hw, EVENT_PRINTK_WARN, warning, *values)
+    warn(world, warning)
 
 
 def trace_kvm_exit(world: World, vcpu: int, exit_nr: int) -> None:
@@ -134,3 +144,18 @@ def trace_kvm_check_requests(world: World, vcpu: int) -> None:
     """kvm_check_requests: the low word of the bitmap."""
     state = world.vcpu[vcpu]
     log(world.hw, EVENT_TRACE_REQUESTS, 0, state.vcpu_id, state.requests & _WORD)
+
+
+def trace_kvm_booke206_stlb_write(world: World, mas0: int, mas1: int, mas2: int, mas7_3: int) -> None:
+    """kvm_booke206_stlb_write: its mas8 is a record's that nobody writes (mmu-kvm 8.3)."""
+    log(world.hw, EVENT_TRACE_STLB_WRITE, 0, mas0, 0, mas1, mas2, mas7_3)
+
+
+def trace_kvm_booke206_gtlb_write(world: World, mas0: int, mas1: int, mas2: int, mas7_3: int) -> None:
+    """kvm_booke206_gtlb_write: an entry that the guest wrote, as it is stored."""
+    log(world.hw, EVENT_TRACE_GTLB_WRITE, 0, mas0, mas1, mas2, mas7_3)
+
+
+def trace_kvm_booke206_ref_release(world: World, pfn: int, flags: int) -> None:
+    """kvm_booke206_ref_release: a flush drops a reference."""
+    log(world.hw, EVENT_TRACE_REF_RELEASE, 0, pfn, flags)
