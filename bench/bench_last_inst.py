@@ -9,69 +9,19 @@ beside the spread of one variant against itself, and the reference beside it. Th
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter_ns
 
 import pytest
 from instructions import instructions
 
-from pyexit import Machine, TlbEntry
+from pyexit import Machine
+from pyexit.bench.machines import RAM_SIZE, STATES, STRATEGIES, prepare
+from pyexit.bench.timing import Timing, interleaved
 
-STRATEGIES = ("merged", "seed-v4", "review", "lwepx", "lwepx-do-kvm", "lwepx-hijack")
-PC, REAL, WORD = 0x00100234, 0x00200234, 0x7C0007A4
-RAM_SIZE = 0x400000
 TIMES = 20_000
 ROUNDS = 11
-
-
-def page(epn: int, perms: str) -> TlbEntry:
-    """A guest's page as KVM enters it: TGS, the VM's LPID, M."""
-    return TlbEntry(epn=epn, rpn=REAL >> 12, tid=5, tgs=1, tlpid=1, wimge="M", perms=perms)
-
-
-def first(m: Machine) -> None:
-    """The pc's entry is the only one, in TLB1."""
-    m.set_tlb_entry(1, 0, page(PC >> 12, "UX SX UR SR"))
-
-
-def last(m: Machine) -> None:
-    """64 valid entries in TLB1, the pc's is the last."""
-    for index in range(63):
-        m.set_tlb_entry(1, index, page(0x40000 + index, "UX SX UR SR"))
-    m.set_tlb_entry(1, 63, page(PC >> 12, "UX SX UR SR"))
-
-
-def tlb0(m: Machine) -> None:
-    """The pc's entry is in TLB0."""
-    m.set_tlb_entry(0, ((PC >> 12) % 128) * 4, page(PC >> 12, "UX SX UR SR"))
-
-
-def execute_only(m: Machine) -> None:
-    """A page that can be executed and not read: the case that lwepx cannot read."""
-    m.set_tlb_entry(1, 0, page(PC >> 12, "UX SX"))
-
-
-def missing(m: Machine) -> None:
-    """No entry: evicted between the exit and the fetch."""
-
-
-STATES: dict[str, Callable[[Machine], None]] = {
-    "TLB1 first": first,
-    "TLB1 last of 64": last,
-    "TLB0": tlb0,
-    "execute only": execute_only,
-    "missing": missing,
-}
-
-
-def prepare(fetch: str, state: str, backend: str = "native") -> Machine:
-    """An e500mc whose host has loaded the vcpu: EPLC carries the guest's state and LPID."""
-    m = Machine("e500mc", fetch=fetch, backend=backend, ram=((0, RAM_SIZE),), events=0)
-    m.store_word(REAL, WORD)
-    m.set({"vcpu.arch.regs.nip": PC, "vcpu.arch.pid": 5, "spr.EPLC": 0x20010000})
-    STATES[state](m)
-    return m
 
 
 def operations(fetch: str, state: str) -> tuple[dict[str, int], str]:
@@ -101,21 +51,19 @@ def test_fetch(benchmark: Callable[..., object], fetch: str, state: str) -> None
         assert m.counters()
 
 
-def measure(state: str) -> dict[str, tuple[float, float]]:
-    """Smallest ns of each strategy over interleaved rounds, and the spread of its rounds' medians."""
+def measure(state: str) -> dict[str, Timing]:
+    """Each strategy's ns, interleaved."""
     machines = {fetch: prepare(fetch, state) for fetch in STRATEGIES}
-    rounds: dict[str, list[float]] = {fetch: [] for fetch in STRATEGIES}
-    for _ in range(ROUNDS):
-        for fetch, m in machines.items():
-            rounds[fetch].append(loop(m, TIMES))
-    for m in machines.values():
-        m.close()
-    return {fetch: (min(ns), statistics.median(ns) - min(ns)) for fetch, ns in rounds.items()}
+    try:
+        return interleaved({fetch: partial(loop, m, TIMES) for fetch, m in machines.items()}, ROUNDS)
+    finally:
+        for m in machines.values():
+            m.close()
 
 
 def reference(fetch: str, state: str) -> float:
     """ns of a fetch on the reference."""
-    with prepare(fetch, state, "ref") as m:
+    with prepare(fetch, state, backend="ref") as m:
         return min(loop(m, 200) for _ in range(3))
 
 
@@ -137,10 +85,12 @@ def main() -> None:
         for fetch in STRATEGIES:
             counted, result = operations(fetch, state)
             ops = " ".join(f"{name} {n}" for name, n in counted.items())
-            ns, noise = times[fetch]
+            timing = times[fetch]
             ref = reference(fetch, state)
             count = counted_instructions(fetch, state)
-            print(f"| {state} | {fetch} | {result} | {ops} | {ns:.0f} | {noise:.0f} | {count} | {ref:.0f} |")
+            print(
+                f"| {state} | {fetch} | {result} | {ops} | {timing.ns:.0f} | {timing.noise:.0f} | {count} | {ref:.0f} |"
+            )
 
 
 if __name__ == "__main__":

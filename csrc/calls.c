@@ -239,7 +239,7 @@ static int call_kvmppc_st(struct pyexit_machine *machine, const uint64_t *args, 
 		return -EINVAL;
 	for (uint32_t i = 0; i < GUEST_BYTES; i++)
 		data[i] = (uint8_t)(args[4 + i / 8] >> (56 - i % 8 * 8));
-	result->ret = kvmppc_st(machine, VCPU, &ea, (uint32_t)args[2], data);
+	result->ret = kvmppc_st(machine, VCPU, &ea, (uint32_t)args[2], data, (uint32_t)args[3]);
 	result->value[0] = ea;
 	return 0;
 }

@@ -21,6 +21,8 @@ const struct pyexit_width pyexit_width32 = {
 	.enter = kvmppc_enter,
 	.exit = kvmppc_exit,
 	.set_exit = kvmppc_set_exit,
+	.load_last_inst = kvmppc_load_last_inst,
+	.load_last_insts = load_last_insts,
 	.calls = call_rows,
 	.n_calls = sizeof(call_rows) / sizeof(call_rows[0]),
 };

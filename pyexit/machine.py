@@ -25,6 +25,7 @@ from pyexit.actions import Action
 from pyexit.backends import base
 from pyexit.backends._core import lib
 from pyexit.backends.base import Backend, Options, Params, RawEnd, RawResume, Result
+from pyexit.backends.native import Native
 from pyexit.batch import ExitRecord
 from pyexit.errors import nearest
 from pyexit.io.events import Event, stop_text
@@ -517,6 +518,23 @@ class Machine(Userspace):
 
         answers = self._core.exits(batch.records(records).tobytes())
         return np.frombuffer(answers, batch.dtype("resume"))
+
+    @property
+    def search(self) -> str:
+        """The form of the TLB search that a native machine uses; "scalar" on another backend."""
+        if not isinstance(self._core, Native):
+            return "scalar"
+        return next(name for name, number in base.SEARCHES.items() if number == lib.pyexit_search(self.raw))
+
+    @property
+    def raw(self) -> Any:
+        """cffi's ``struct pyexit_machine *`` of a native machine, for calls of pyexit.backends._core's `lib`.
+
+        Nothing is checked on that way. TypeError on another backend.
+        """
+        if not isinstance(self._core, Native):
+            raise TypeError(f"raw is the C core's machine: this one is on {self.backend}")
+        return self._core.raw
 
     def pin(self, thread: int, pin: str | int, level: int | bool) -> None:
         """Raise or lower an asynchronous cause of a hardware thread: a name of PINS, or its number."""

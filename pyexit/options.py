@@ -82,31 +82,35 @@ def make_options(
         param_set=param_set,
         overrides=overrides,
         fetch=fetch,
-        **counts,
+        cores=counts["cores"],
+        vms=counts["vms"],
+        vcpus=counts["vcpus"],
+        events=counts["events"],
         vcpu_thread=_wires("vcpu_thread", wires["vcpu_thread"], counts["vcpus"], threads, "hardware threads"),
         vcpu_vm=_wires("vcpu_vm", wires["vcpu_vm"], counts["vcpus"], counts["vms"], "VMs"),
         ram=_ram(ram),
         handler=handler,
         sw_tlb=sw_tlb,
         search=search,
-        **_lookaside(lookaside),
+        lookaside=_lookaside(lookaside),
+        lookaside_checked=_lookaside_name(lookaside) == "checked",
     )
 
 
-def _lookaside(value: int | str | None) -> dict[str, Any]:
-    """How many pages of code each vcpu's fetch remembers, and whether each hit is checked.
+def _lookaside_name(value: int | str | None) -> int | str:
+    """None is what PYEXIT_LOOKASIDE says, else the core's own size."""
+    return os.environ.get("PYEXIT_LOOKASIDE") or int(lib.PYEXIT_LOOKASIDE) if value is None else value
 
-    None is what PYEXIT_LOOKASIDE says, else the core's own size; "off", "checked" or a power of two.
-    """
-    if value is None:
-        value = os.environ.get("PYEXIT_LOOKASIDE") or lib.PYEXIT_LOOKASIDE
-    checked = value == "checked"
-    if value in ("off", "checked"):
-        value = lib.PYEXIT_LOOKASIDE if checked else 0
-    lines = int(value) if isinstance(value, int) or value.isdecimal() else -1
+
+def _lookaside(value: int | str | None) -> int:
+    """How many pages of code each vcpu's fetch remembers."""
+    named = _lookaside_name(value)
+    if named in ("off", "checked"):
+        return 0 if named == "off" else int(lib.PYEXIT_LOOKASIDE)
+    lines = int(named) if isinstance(named, int) or named.isdecimal() else -1
     if lines < 0 or lines & (lines - 1) or lines > lib.PYEXIT_LOOKASIDE_MOST:
-        raise ValueError(f"lookaside is off, checked, 0 or a power of two to 65536, not {value!r}")
-    return {"lookaside": lines, "lookaside_checked": checked}
+        raise ValueError(f"lookaside is off, checked, 0 or a power of two to 65536, not {named!r}")
+    return lines
 
 
 def choose(what: str, name: object, known: Mapping[str, int]) -> int:

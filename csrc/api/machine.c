@@ -157,6 +157,8 @@ static int options_valid(const struct pyexit_options *options, struct plan *plan
 	if (error)
 		return error;
 	plan->threads = options->cores * plan->params.threads;
+	if (options->host_ops && options->host_ops->size != sizeof(*options->host_ops))
+		return -EINVAL;
 	if (!counts_valid(options) || !wiring_valid(options->vcpu_thread, options->vcpus, plan->threads) ||
 	    !wiring_valid(options->vcpu_vm, options->vcpus, options->vms))
 		return -EINVAL;
@@ -291,6 +293,8 @@ static void lay_machine(uint8_t *memory, const struct plan *plan, const struct p
 	m->search = options->search == PYEXIT_SEARCH_AUTO ? best_search() : options->search;
 	m->hw.page_hits = page_hits_of(m->search);
 	m->handler = options->handler;
+	if (options->host_ops)
+		m->ops = *options->host_ops;
 	lay_records(m, plan, memory + plan->state);
 	lay_ram(&m->hw.memory, options);
 	lay_wiring(m, options);

@@ -856,6 +856,36 @@ struct pyexit_ram {
 	uint8_t *dirty;			/* NULL, or one bit a page (LSB first), set by stores of the core */
 };
 
+/* What woke a vcpu that has halted: OR-ed into vcpu.arch.pending_exceptions and vcpu.requests. */
+struct pyexit_wake {
+	uint64_t pending_exceptions, requests;
+	uint32_t signal;		/* not 0: host.signal_pending is set */
+	uint32_t pad;
+};
+
+/*
+ * The host kernel around KVM, served by the embedder.  A function that is
+ * NULL answers from struct pyexit_host, as all do without this; the event is
+ * logged either way.  They are called inside the verb that needs them, on
+ * its thread, with @context first; of this library they may use
+ * pyexit_state(), pyexit_state_write(), the RAM functions and pyexit_pin().
+ */
+struct pyexit_host_ops {
+	size_t size;			/* sizeof(struct pyexit_host_ops) */
+	void *context;
+	/* Waits until @vcpu can go on; *@wake is zero before.  host.halt_limit bounds the halts of one verb. */
+	void (*halt)(void *context, uint32_t vcpu, struct pyexit_wake *wake);
+	/* Makes @vcpu, which may be running elsewhere, look for interrupts and requests. */
+	void (*kick)(void *context, uint32_t vcpu);
+	/* Other tasks run; host.need_resched is cleared after it. */
+	void (*cond_resched)(void *context, uint32_t vcpu);
+	/* The host's own handler (enum pyexit_host_handler) of the interrupt that @vcpu has left the guest with. */
+	void (*host_handler)(void *context, uint32_t vcpu, uint32_t handler);
+	/* The in-kernel bus: @len, 1 to 8, bytes of @data, big-endian.  0, or not 0: no device, userspace is asked. */
+	int (*io_read)(void *context, uint32_t vcpu, uint64_t addr, uint32_t len, uint8_t *data);
+	int (*io_write)(void *context, uint32_t vcpu, uint64_t addr, uint32_t len, const uint8_t *data);
+};
+
 struct pyexit_options {
 	size_t size;			/* sizeof(struct pyexit_options) */
 	uint32_t model;			/* enum pyexit_model */
@@ -875,6 +905,7 @@ struct pyexit_options {
 	uint32_t lookaside;		/* pages of code that a vcpu's fetch remembers: power of two to 65536, or 0 */
 	uint32_t lookaside_checked;	/* 1: each hit is compared with a full search; a difference is a BUG */
 	uint32_t pad;
+	const struct pyexit_host_ops *host_ops;	/* copied; NULL: host.* answers everything */
 };
 
 /* options.lookaside: a good size, in which the 512 and 64 entries of the TLBs fit; and the most. */
@@ -961,7 +992,8 @@ PYEXIT_API size_t pyexit_machine_size(const struct pyexit_options *options);
 /*
  * pyexit_machine_init() makes a machine in @memory, which is @size bytes
  * long and aligned to 64.  The machine keeps no pointer to @options, only to
- * the RAM ranges' host memory.  State is that of reset (mmu-hardware 2.9).
+ * the RAM ranges' host memory and what host_ops names.  State is that of
+ * reset (mmu-hardware 2.9).
  * Returns 0 and *@machine; -EINVAL if an option is out of its range,
  * -EEXIST if RAM ranges overlap, -ENOMEM if @size is too small,
  * -EFAULT if @memory is NULL or not aligned.
@@ -1199,6 +1231,21 @@ PYEXIT_API int pyexit_advance(struct pyexit_machine *machine, uint64_t ticks);
  */
 PYEXIT_API int pyexit_call(struct pyexit_machine *machine, const char *name, const uint64_t *args, size_t n,
 			   struct pyexit_result *result);
+
+/*
+ * pyexit_load_last_inst() is kvmppc_load_last_inst of pyexit_call() without
+ * the look-up of its name.  Returns enum emulation_result: 0 and *@instr, or
+ * 2 FAIL, 3 AGAIN, and *@instr is left; -EINVAL, -EFAULT.
+ */
+PYEXIT_API int pyexit_load_last_inst(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr);
+
+/*
+ * pyexit_load_last_insts() is that at each of @n pcs, which arch.regs.nip
+ * takes one after the other; @instr[i] is ffffffff where there is no word.
+ * Returns how many words there are; -EINVAL, -EFAULT.
+ */
+PYEXIT_API int64_t pyexit_load_last_insts(struct pyexit_machine *machine, uint32_t vcpu, const uint64_t *pc, size_t n,
+					  uint32_t *instr);
 
 /*
  * pyexit_repeat() is pyexit_call() @times times: a loop for who measures.

@@ -38,6 +38,12 @@ static uint32_t log2_of(uint32_t n)
 	return log;
 }
 
+/* A 32-bit kernel's product may wrap: then the private data find no memory. */
+static ulong_t array_size(const struct pyexit_user_tlb_params *params)
+{
+	return (ulong_t)GTLBE_SIZE * (params->tlb_sizes[0] + params->tlb_sizes[1]);
+}
+
 /* mmu-kvm 2.2-2.7 */
 static int params_valid(const struct pyexit_user_tlb_params *params, uint32_t array_len)
 {
@@ -49,13 +55,13 @@ static int params_valid(const struct pyexit_user_tlb_params *params, uint32_t ar
 		return 0;
 	if (!is_power_of_2(ways[0]) || !is_power_of_2(sizes[0] >> log2_of(ways[0])))
 		return 0;
-	return array_len >= (ulong_t)GTLBE_SIZE * (sizes[0] + sizes[1]);
+	return array_len >= array_size(params);
 }
 
-/* The pages that the array touches. */
-static uint32_t pages_of(const struct pyexit_user_config_tlb *config)
+/* The pages that the entries are in; what userspace has behind them does not count. */
+static uint32_t pages_of(const struct pyexit_user_config_tlb *config, const struct pyexit_user_tlb_params *params)
 {
-	uint64_t end = (config->array + config->array_len + PYEXIT_PAGE_SIZE - 1) / PYEXIT_PAGE_SIZE;
+	uint64_t end = (config->array + array_size(params) + PYEXIT_PAGE_SIZE - 1) / PYEXIT_PAGE_SIZE;
 
 	return (uint32_t)(end - config->array / PYEXIT_PAGE_SIZE);
 }
@@ -191,7 +197,7 @@ static int kvm_vcpu_ioctl_config_tlb(struct pyexit_machine *machine, uint32_t vc
 {
 	const struct pyexit_user_config_tlb *config = &machine->user[vcpu].config_tlb;
 	const struct pyexit_user_tlb_params *params = &machine->user[vcpu].tlb_params;
-	uint32_t pages = pages_of(config);
+	uint32_t pages = pages_of(config, params);
 	int ret;
 
 	if (config->mmu_type != KVM_MMU_FSL_BOOKE_NOHV)

@@ -265,7 +265,7 @@ static void kvmppc_restart_interrupt(struct pyexit_machine *machine, uint32_t vc
 	uint32_t handler = row_of(exit_nr)->host_handler;
 
 	if (handler)
-		kvmppc_host_handler(machine, (enum pyexit_host_handler)handler);
+		kvmppc_host_handler(machine, vcpu, (enum pyexit_host_handler)handler);
 	if (exit_nr != IVOR_DEBUG)
 		return;
 	arch_of(machine, vcpu)->dbsr = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_DBSR);

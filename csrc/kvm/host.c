@@ -6,9 +6,11 @@ static void kvmppc_service(struct pyexit_machine *machine, enum pyexit_service s
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_SERVICE, (uint32_t)service, 0, 0, 0);
 }
 
-static void kvmppc_host_handler(struct pyexit_machine *machine, enum pyexit_host_handler handler)
+static void kvmppc_host_handler(struct pyexit_machine *machine, uint32_t vcpu, enum pyexit_host_handler handler)
 {
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_HOST_HANDLER, (uint32_t)handler, 0, 0, 0);
+	if (machine->ops.host_handler)
+		machine->ops.host_handler(machine->ops.context, vcpu, (uint32_t)handler);
 }
 
 static void kvmppc_warn(struct pyexit_machine *machine, enum pyexit_warn site)
@@ -22,30 +24,52 @@ static void kvmppc_printk(struct pyexit_machine *machine, enum pyexit_message me
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_PRINTK, (uint32_t)message, arg0, arg1, arg2);
 }
 
+static struct pyexit_wake wait_for_wake(struct pyexit_machine *machine, uint32_t vcpu)
+{
+	const struct pyexit_host *host = kvmppc_host(machine, vcpu);
+	struct pyexit_wake wake = { 0 };
+
+	if (machine->ops.halt)
+		machine->ops.halt(machine->ops.context, vcpu, &wake);
+	else
+		wake = (struct pyexit_wake){
+			.pending_exceptions = host->wake_pending_exceptions,
+			.requests = host->wake_requests,
+			.signal = host->wake_signal,
+		};
+	return wake;
+}
+
 static void kvm_vcpu_halt(struct pyexit_machine *machine, uint32_t vcpu)
 {
 	struct pyexit_host *host = kvmppc_host(machine, vcpu);
 	struct pyexit_vcpu *v = &machine->vcpu[vcpu];
+	struct pyexit_wake wake;
 
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_HALT, 0, host->irq_enabled, 0, 0);
 	if (machine->halts++ >= (host->halt_limit < KVM_HALT_LIMIT_MOST ? host->halt_limit : KVM_HALT_LIMIT_MOST)) {
 		kvmppc_stop(machine, PYEXIT_HANG, PYEXIT_SITE_HALT_LIMIT);
 		return;
 	}
-	if (host->wake_signal)
+	wake = wait_for_wake(machine, vcpu);
+	if (wake.signal)
 		host->signal_pending = 1;
-	v->arch.pending_exceptions |= (ulong_t)host->wake_pending_exceptions;
-	v->requests |= (ulong_t)host->wake_requests;
+	v->arch.pending_exceptions |= (ulong_t)wake.pending_exceptions;
+	v->requests |= (ulong_t)wake.requests;
 }
 
 static void kvm_vcpu_kick(struct pyexit_machine *machine, uint32_t vcpu)
 {
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_KICK, 0, vcpu, 0, 0);
+	if (machine->ops.kick)
+		machine->ops.kick(machine->ops.context, vcpu);
 }
 
 static void kvmppc_cond_resched(struct pyexit_machine *machine, uint32_t vcpu)
 {
 	kvmppc_service(machine, PYEXIT_SERVICE_COND_RESCHED);
+	if (machine->ops.cond_resched)
+		machine->ops.cond_resched(machine->ops.context, vcpu);
 	kvmppc_host(machine, vcpu)->need_resched = 0;
 }
 

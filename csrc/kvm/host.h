@@ -39,7 +39,7 @@ static inline void kvmppc_mtspr(struct pyexit_machine *machine, uint32_t vcpu, u
 }
 
 static void kvmppc_service(struct pyexit_machine *machine, enum pyexit_service service);
-static void kvmppc_host_handler(struct pyexit_machine *machine, enum pyexit_host_handler handler);
+static void kvmppc_host_handler(struct pyexit_machine *machine, uint32_t vcpu, enum pyexit_host_handler handler);
 static void kvmppc_warn(struct pyexit_machine *machine, enum pyexit_warn site);
 
 /* One line of the kernel's log with up to three values. */

@@ -240,3 +240,17 @@ static int kvmppc_get_last_inst(struct pyexit_machine *machine, uint32_t vcpu, u
 	*instr = *cache;
 	return ret;
 }
+
+static size_t load_last_insts(struct pyexit_machine *machine, uint32_t vcpu, const uint64_t *pc, size_t n,
+			      uint32_t *instr)
+{
+	uint64_t *nip = &machine->vcpu[vcpu].arch.regs.nip;
+	size_t done = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		*nip = (ulong_t)pc[i];
+		instr[i] = KVM_INST_FETCH_FAILED;
+		done += kvmppc_load_last_inst(machine, vcpu, &instr[i]) == EMULATE_DONE;
+	}
+	return done;
+}

@@ -19,4 +19,8 @@ static int kvmppc_load_last_inst(struct pyexit_machine *machine, uint32_t vcpu, 
 /* The instruction from the cache, loading it first if it is not there. */
 static int kvmppc_get_last_inst(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr);
 
+/* A fetch at each of @n pcs; words that cannot be had are all ones.  Returns how many could. */
+static size_t load_last_insts(struct pyexit_machine *machine, uint32_t vcpu, const uint64_t *pc, size_t n,
+			      uint32_t *instr);
+
 #endif

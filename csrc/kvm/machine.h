@@ -43,6 +43,9 @@ struct pyexit_width {
 	int (*enter)(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_resume *resume);
 	void (*exit)(struct pyexit_machine *machine, uint32_t vcpu, uint32_t exit_nr, struct pyexit_resume *resume);
 	void (*set_exit)(struct pyexit_machine *machine, const struct pyexit_exit_record *record);
+	int (*load_last_inst)(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr);
+	size_t (*load_last_insts)(struct pyexit_machine *machine, uint32_t vcpu, const uint64_t *pc, size_t n,
+				  uint32_t *instr);
 	const struct pyexit_call_row *calls;
 	uint32_t n_calls;
 };
@@ -75,6 +78,7 @@ struct pyexit_machine {
 	struct pyexit_e500 *e500;
 	struct pyexit_user *user;	/* one per vcpu */
 	struct pyexit_swtlb *swtlb;	/* one per vcpu, or NULL without options.sw_tlb */
+	struct pyexit_host_ops ops;	/* all NULL without options.host_ops */
 	uint32_t *vcpu_thread;		/* where each vcpu is pinned */
 	uint32_t *vcpu_vm;
 	uint32_t vms, vcpus;

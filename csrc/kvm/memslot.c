@@ -6,6 +6,9 @@
 /* Frames are below the error pfns. */
 #define FRAME_MASK 0x000fffffffffffffu
 
+/* Where userspace has nothing. */
+#define KVM_HVA_ERR_BAD ((ulong_t)-1)
+
 static const struct pyexit_kvm *vm_of(const struct pyexit_machine *machine, uint32_t vcpu)
 {
 	return &machine->kvm[machine->vcpu_vm[vcpu]];
@@ -28,10 +31,12 @@ static int kvm_is_visible_gfn(const struct pyexit_machine *machine, uint32_t vcp
 	return slot >= 0 && !(vm_of(machine, vcpu)->memslot.flags[slot] & PYEXIT_MEMSLOT_INVALID);
 }
 
-static ulong_t gfn_to_hva_memslot(const struct pyexit_machine *machine, uint32_t vcpu, uint32_t slot, uint64_t gfn)
+static ulong_t gfn_to_hva_memslot(const struct pyexit_machine *machine, uint32_t vcpu, int32_t slot, uint64_t gfn)
 {
 	const struct pyexit_memslots *slots = &vm_of(machine, vcpu)->memslot;
 
+	if (slot < 0)
+		return KVM_HVA_ERR_BAD;
 	return (ulong_t)(slots->userspace_addr[slot] + ((gfn - slots->base_gfn[slot]) << PPC_PAGE_SHIFT));
 }
 
@@ -57,14 +62,14 @@ static int64_t frame_behind(const struct pyexit_machine *machine, uint32_t vcpu,
 	return (int64_t)((backing->pfn[i] + ((hva - backing->hva[i]) >> PPC_PAGE_SHIFT)) & FRAME_MASK);
 }
 
-static uint64_t gfn_to_pfn_memslot(struct pyexit_machine *machine, uint32_t vcpu, uint32_t slot, uint64_t gfn)
+static uint64_t gfn_to_pfn_memslot(struct pyexit_machine *machine, uint32_t vcpu, int32_t slot, uint64_t gfn)
 {
 	int64_t pfn;
 
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_GFN_TO_PFN, 0, gfn, 0, 0);
 	if (kvmppc_host(machine, vcpu)->pfn_mode == 1)
 		return KVM_PFN_ERR_FAULT;
-	if (vm_of(machine, vcpu)->memslot.flags[slot] & PYEXIT_MEMSLOT_INVALID)
+	if (slot < 0 || vm_of(machine, vcpu)->memslot.flags[slot] & PYEXIT_MEMSLOT_INVALID)
 		return KVM_PFN_NOSLOT;
 	pfn = frame_behind(machine, vcpu, gfn_to_hva_memslot(machine, vcpu, slot, gfn));
 	return pfn < 0 ? KVM_PFN_ERR_FAULT : (uint64_t)pfn;
@@ -95,7 +100,7 @@ static int kvmppc_guest_frame(const struct pyexit_machine *machine, uint32_t vcp
 	if (!kvm_is_visible_gfn(machine, vcpu, gfn))
 		return -KVM_EFAULT;
 	pfn = frame_behind(machine, vcpu,
-			   gfn_to_hva_memslot(machine, vcpu, (uint32_t)gfn_to_memslot(machine, vcpu, gfn), gfn));
+			   gfn_to_hva_memslot(machine, vcpu, gfn_to_memslot(machine, vcpu, gfn), gfn));
 	if (pfn < 0)
 		return -KVM_EFAULT;
 	*real = (uint64_t)pfn << PPC_PAGE_SHIFT;

@@ -19,11 +19,14 @@ static int32_t gfn_to_memslot(const struct pyexit_machine *machine, uint32_t vcp
 /* Is @gfn the guest's memory?  An invalid slot is not. */
 static int kvm_is_visible_gfn(const struct pyexit_machine *machine, uint32_t vcpu, uint64_t gfn);
 
-/* Where slot @slot has @gfn in userspace. */
-static ulong_t gfn_to_hva_memslot(const struct pyexit_machine *machine, uint32_t vcpu, uint32_t slot, uint64_t gfn);
+/* Where slot @slot has @gfn in userspace; slot -1: an address that nothing is at. */
+static ulong_t gfn_to_hva_memslot(const struct pyexit_machine *machine, uint32_t vcpu, int32_t slot, uint64_t gfn);
 
-/* The host frame of @gfn, or an error pfn; an unsigned long cuts it. */
-static uint64_t gfn_to_pfn_memslot(struct pyexit_machine *machine, uint32_t vcpu, uint32_t slot, uint64_t gfn);
+/*
+ * The host frame of @gfn, or an error pfn, which an unsigned long cuts: no
+ * slot or an invalid one, no page behind it, host.pfn_mode.
+ */
+static uint64_t gfn_to_pfn_memslot(struct pyexit_machine *machine, uint32_t vcpu, int32_t slot, uint64_t gfn);
 
 /* The row of kvm.vma that holds @hva, or -1. */
 static int32_t find_vma(const struct pyexit_machine *machine, uint32_t vcpu, uint64_t hva);

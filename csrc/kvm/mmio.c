@@ -32,6 +32,8 @@ static int io_bus_read(struct pyexit_machine *machine, uint32_t vcpu, const stru
 	const struct pyexit_host *host = kvmppc_host(machine, vcpu);
 
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_IO_READ, 0, mmio->phys_addr, mmio->len, 0);
+	if (machine->ops.io_read)
+		return !machine->ops.io_read(machine->ops.context, vcpu, mmio->phys_addr, mmio->len, data);
 	if (!on_bus(host, mmio->phys_addr, mmio->len))
 		return 0;
 	for (uint32_t i = 0; i < mmio->len; i++)
@@ -46,6 +48,8 @@ static int io_bus_write(struct pyexit_machine *machine, uint32_t vcpu, const str
 	for (uint32_t i = 0; i < mmio->len; i++)
 		data |= (uint64_t)mmio->data[i] << (56 - 8 * i);
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_IO_WRITE, 0, mmio->phys_addr, mmio->len, data);
+	if (machine->ops.io_write)
+		return !machine->ops.io_write(machine->ops.context, vcpu, mmio->phys_addr, mmio->len, mmio->data);
 	return on_bus(kvmppc_host(machine, vcpu), mmio->phys_addr, mmio->len);
 }
 
@@ -516,12 +520,13 @@ static int kvmppc_ld(struct pyexit_machine *machine, uint32_t vcpu, uint64_t *ea
 	return read_guest(machine, vcpu, pte.raddr, size, data) < 0 ? EMULATE_DO_MMIO : EMULATE_DONE;
 }
 
-static int kvmppc_st(struct pyexit_machine *machine, uint32_t vcpu, uint64_t *ea, uint32_t size, const uint8_t *data)
+static int kvmppc_st(struct pyexit_machine *machine, uint32_t vcpu, uint64_t *ea, uint32_t size, const uint8_t *data,
+		     uint32_t is_data)
 {
 	struct kvmppc_pte pte;
 
 	machine->vcpu[vcpu].stat.st++;
-	if (kvmppc_xlate(machine, vcpu, *ea, XLATE_DATA, &pte) < 0)
+	if (kvmppc_xlate(machine, vcpu, *ea, is_data ? XLATE_DATA : XLATE_INST, &pte) < 0)
 		return -KVM_ENOENT;
 	*ea = pte.raddr;
 	return write_guest(machine, vcpu, pte.raddr, size, data) < 0 ? EMULATE_DO_MMIO : EMULATE_DONE;

@@ -80,6 +80,7 @@ static int kvmppc_xlate(struct pyexit_machine *machine, uint32_t vcpu, uint64_t 
  */
 static int kvmppc_ld(struct pyexit_machine *machine, uint32_t vcpu, uint64_t *ea, uint32_t size, uint8_t *data,
 		     uint32_t is_data);
-static int kvmppc_st(struct pyexit_machine *machine, uint32_t vcpu, uint64_t *ea, uint32_t size, const uint8_t *data);
+static int kvmppc_st(struct pyexit_machine *machine, uint32_t vcpu, uint64_t *ea, uint32_t size, const uint8_t *data,
+		     uint32_t is_data);
 
 #endif

@@ -163,16 +163,16 @@ static int is_error_pfn(ulong_t pfn)
 }
 
 /* The host page of @gfn and how much of it one entry may map (mmu-kvm 8.1.1-8.1.6). */
-static int find_shadow_page(struct pyexit_machine *machine, uint32_t vcpu, uint32_t slot, uint64_t gfn,
+static int find_shadow_page(struct pyexit_machine *machine, uint32_t vcpu, int32_t slot, uint64_t gfn,
 			    uint32_t tlbsel, const struct kvm_gtlbe *gtlbe, struct shadow_page *page)
 {
 	const struct pyexit_kvm *kvm = &machine->kvm[machine->vcpu_vm[vcpu]];
 	ulong_t hva = gfn_to_hva_memslot(machine, vcpu, slot, gfn);
-	int32_t vma = tlbsel ? find_vma(machine, vcpu, hva) : -1;
+	int32_t vma = tlbsel && slot >= 0 ? find_vma(machine, vcpu, hva) : -1;
 	struct pfnmap map;
 
 	if (vma >= 0 && kvm->vma.flags[vma] & PYEXIT_VMA_PFNMAP) {
-		map = pfnmap_of(kvm, slot, (uint32_t)vma, gfn, hva);
+		map = pfnmap_of(kvm, (uint32_t)slot, (uint32_t)vma, gfn, hva);
 		pfnmap_page(&map, get_tlb_size(gtlbe), page);
 		return 0;
 	}
@@ -230,13 +230,10 @@ static int kvmppc_e500_shadow_map(struct pyexit_machine *machine, uint32_t vcpu,
 	uint32_t wimg;
 	int ret;
 
-	if (slot < 0)
-		return -KVM_EINVAL;	/* callers have tested: only a bare call comes here */
-	ret = find_shadow_page(machine, vcpu, (uint32_t)slot, gfn, tlbsel, gtlbe, &page);
+	ret = find_shadow_page(machine, vcpu, slot, gfn, tlbsel, gtlbe, &page);
 	if (ret)
 		return ret;
-	ret = attributes_of_page(machine, vcpu, gfn, gfn_to_hva_memslot(machine, vcpu, (uint32_t)slot, gfn), page.pfn,
-				 &wimg);
+	ret = attributes_of_page(machine, vcpu, gfn, gfn_to_hva_memslot(machine, vcpu, slot, gfn), page.pfn, &wimg);
 	if (!ret) {
 		setup_ref(machine, gtlbe, page.pfn, wimg, ref);
 		*stlbe = shadow_entry(gtlbe, ref, &page);

@@ -73,9 +73,9 @@ class Native:
         self._host = [
             ffi.from_buffer("uint8_t[]", item.memory, require_writable=True) for item in options.ram
         ]
-        self._machine = self._new()
+        self.raw = self._new()
         size = ffi.new("size_t *")
-        self._state = ffi.buffer(lib.pyexit_state(self._machine, size), self.layout.size)
+        self._state = ffi.buffer(lib.pyexit_state(self.raw, size), self.layout.size)
         self._check_layout(size[0])
         self._args = ffi.new("uint64_t[]", _ARGS)
         self._result = ffi.new("struct pyexit_result *")
@@ -125,14 +125,14 @@ class Native:
         """The offsets that layout.py works out must be those of the core."""
         kinds = [(number, kind) for number, kind in enumerate(RECORDS) if self.layout.count(kind)]
         ours = [self.layout.object_offset(kind, 0) for _, kind in kinds]
-        theirs = [lib.pyexit_state_offset(self._machine, number, 0) for number, _ in kinds]
+        theirs = [lib.pyexit_state_offset(self.raw, number, 0) for number, _ in kinds]
         if size != self.layout.size or ours != theirs:
             raise ImportError("the state block of the core is laid out otherwise than its header says")
 
     def call_names(self) -> tuple[str, ...]:
         """The functions that call() knows."""
         names: list[str] = []
-        while (name := lib.pyexit_call_name(self._machine, len(names))) != ffi.NULL:
+        while (name := lib.pyexit_call_name(self.raw, len(names))) != ffi.NULL:
             names.append(ffi.string(name).decode())
         return tuple(names)
 
@@ -147,7 +147,7 @@ class Native:
         array[0:count] = args
         result = self._result
         known = self._names.get(name) or name.encode()
-        error = lib.pyexit_repeat(self._machine, known, array, count, times, result)
+        error = lib.pyexit_repeat(self.raw, known, array, count, times, result)
         if error:
             check(error, f"{name}({', '.join(map(hex, args))})")
         value = result.value
@@ -156,7 +156,7 @@ class Native:
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """pyexit_translate()."""
         out = self._translation
-        error = lib.pyexit_translate(self._machine, vcpu, ea, size, access, probe, out)
+        error = lib.pyexit_translate(self.raw, vcpu, ea, size, access, probe, out)
         if error:
             check(error, f"translate(vcpu={vcpu}, size={size}, access={access})")
         return RawTranslation(
@@ -165,21 +165,21 @@ class Native:
 
     def guest_op(self, vcpu: int, instruction: int) -> RawEnd:
         """pyexit_guest_op()."""
-        error = lib.pyexit_guest_op(self._machine, vcpu, instruction, self._end)
+        error = lib.pyexit_guest_op(self.raw, vcpu, instruction, self._end)
         return self._ended(error, f"guest_op(vcpu={vcpu}, instruction={instruction:#010x})")
 
     def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
         """pyexit_interrupt()."""
-        error = lib.pyexit_interrupt(self._machine, vcpu, ivor, esr, dear, self._end)
+        error = lib.pyexit_interrupt(self.raw, vcpu, ivor, esr, dear, self._end)
         return self._ended(error, f"interrupt(vcpu={vcpu}, ivor={ivor})")
 
     def enter(self, vcpu: int) -> RawResume:
         """pyexit_enter()."""
-        return self._resumed(lib.pyexit_enter(self._machine, vcpu, self._resume), f"enter(vcpu={vcpu})")
+        return self._resumed(lib.pyexit_enter(self.raw, vcpu, self._resume), f"enter(vcpu={vcpu})")
 
     def exit(self, vcpu: int, exit_nr: int) -> RawResume:
         """pyexit_exit()."""
-        error = lib.pyexit_exit(self._machine, vcpu, exit_nr, self._resume)
+        error = lib.pyexit_exit(self.raw, vcpu, exit_nr, self._resume)
         return self._resumed(error, f"exit(vcpu={vcpu}, exit_nr={exit_nr})")
 
     def exits(self, records: bytes) -> bytes:
@@ -187,7 +187,7 @@ class Native:
         count = len(records) // EXIT_RECORD.size
         resumes = ffi.new("struct pyexit_resume[]", count)
         array = ffi.from_buffer("struct pyexit_exit_record[]", records)
-        done = lib.pyexit_exits(self._machine, array, count, resumes)
+        done = lib.pyexit_exits(self.raw, array, count, resumes)
         check(done, f"exits({count} records)")
         return bytes(ffi.buffer(resumes, done * RESUME.size))
 
@@ -198,15 +198,15 @@ class Native:
 
     def pin(self, thread: int, pin: int, level: int) -> None:
         """pyexit_pin()."""
-        check(lib.pyexit_pin(self._machine, thread, pin, level), f"pin(thread={thread}, pin={pin})")
+        check(lib.pyexit_pin(self.raw, thread, pin, level), f"pin(thread={thread}, pin={pin})")
 
     def pending(self, vcpu: int) -> RawEnd:
         """pyexit_pending()."""
-        return self._ended(lib.pyexit_pending(self._machine, vcpu, self._end), f"pending(vcpu={vcpu})")
+        return self._ended(lib.pyexit_pending(self.raw, vcpu, self._end), f"pending(vcpu={vcpu})")
 
     def advance(self, ticks: int) -> None:
         """pyexit_advance()."""
-        check(lib.pyexit_advance(self._machine, ticks), f"advance({ticks})")
+        check(lib.pyexit_advance(self.raw, ticks), f"advance({ticks})")
 
     def interleave(self, actions: Sequence[Action]) -> None:
         """pyexit_interleave()."""
@@ -216,7 +216,7 @@ class Native:
             entry.point, entry.kind, entry.call, args = raw(action, functions)
             entry.n = len(args)
             entry.arg[0 : len(args)] = args
-        check(lib.pyexit_interleave(self._machine, array, len(actions)), "interleave")
+        check(lib.pyexit_interleave(self.raw, array, len(actions)), "interleave")
 
     def _ended(self, error: int, what: str) -> RawEnd:
         check(error, what)
@@ -229,7 +229,7 @@ class Native:
 
     def write(self, offset: int, data: bytes) -> None:
         """pyexit_state_write()."""
-        check(lib.pyexit_state_write(self._machine, offset, data, len(data)), f"state write at {offset}")
+        check(lib.pyexit_state_write(self.raw, offset, data, len(data)), f"state write at {offset}")
 
     def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
         """Change several places of the state block."""
@@ -249,14 +249,14 @@ class Native:
         """pyexit_ram_read()."""
         data = ffi.new("uint8_t[]", size)
         check(
-            lib.pyexit_ram_read(self._machine, address, data, size), f"read of {size} bytes at {address:#x}"
+            lib.pyexit_ram_read(self.raw, address, data, size), f"read of {size} bytes at {address:#x}"
         )
         return bytes(ffi.buffer(data))
 
     def write_ram(self, address: int, data: bytes) -> None:
         """pyexit_ram_write()."""
         check(
-            lib.pyexit_ram_write(self._machine, address, data, len(data)),
+            lib.pyexit_ram_write(self.raw, address, data, len(data)),
             f"write of {len(data)} bytes at {address:#x}",
         )
 
@@ -272,18 +272,18 @@ class Native:
     def events(self) -> list[Event]:
         """pyexit_events(), until the ring is empty."""
         taken: list[Event] = []
-        while count := lib.pyexit_events(self._machine, self._events, _EVENTS):
+        while count := lib.pyexit_events(self.raw, self._events, _EVENTS):
             taken += [Event(e.kind, e.detail, tuple(e.arg)) for e in self._events[0:count]]
         return taken
 
     def lost_events(self) -> int:
         """pyexit_events_lost()."""
-        lost: int = lib.pyexit_events_lost(self._machine)
+        lost: int = lib.pyexit_events_lost(self.raw)
         return lost
 
     def close(self) -> None:
         """pyexit_machine_free(), and lent memory is let go."""
-        ffi.release(self._machine)
+        ffi.release(self.raw)
         del self._state
         for lent in (*self._host, *self._bitmaps):
             ffi.release(lent)

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from pyexit import __version__
-from pyexit.cli import check, info
+from pyexit.cli import bench, check, fuzz, info, repro, run
 from pyexit.errors import FieldError, ScenarioError, VectorError
 
-COMMANDS = (check, info)
+COMMANDS = (run, check, bench, fuzz, repro, info)
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

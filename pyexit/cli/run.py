@@ -55,7 +55,9 @@ def add(commands: Commands) -> None:
 
 
 _IMAGE_HELP = "an ELF file, or a raw image for address 0; default: the bundled guest"
-_SCRIPT_HELP = "press a key at U-Boot's autoboot line, type a line at each prompt, end at the prompt after the last"
+_SCRIPT_HELP = (
+    "press a key at U-Boot's autoboot line, type a line at each prompt, end at the prompt after the last"
+)
 _TRANSCRIPT_HELP = "write what the guest prints, from its first line on and without the autoboot line"
 _MODEL_HELP = "e500mc; Unicorn cannot execute a guest of the 64-bit models"
 _TICKS_HELP = "timebase ticks that pass with each read of the timebase; default: 40000, 0.1 ms"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Draws scenarios, each as a plan: fields over the arena's state, RAM words, steps (style.md, Tests).
 
-A kind of plan is a function of a :class:`Draw`. Entries are derived from the access that they should serve, then
-in one of three cases one bit of them is turned round.
+A kind of plan is a function of a :class:`Draw`. Entries are derived from the access that they should serve,
+then in one case of four one bit of them is turned round.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _U32, _U64 = (1 << 32) - 1, (1 << 64) - 1
 
 @dataclass(slots=True)
 class Plan:
-    """One scenario: what is laid over the beginning, and the steps. After a step that comes to an EXIT, exit()."""
+    """One scenario: what is laid over the beginning, and the steps. An EXIT is followed by exit()."""
 
     kind: str
     values: Values = field(default_factory=dict)
@@ -40,8 +40,8 @@ class Draw:
         self.width: int = params["width"]
         self.params, self.lpid = params, lpid
         self.keep: list[int] = params["mas_mask"]
-        self.pages = pools.PAGES_64 if self.width == 64 else pools.PAGES
-        self.ulong = (1 << self.width) - 1
+        self.pages: tuple[int, ...] = pools.PAGES_64 if self.width == 64 else pools.PAGES
+        self.ulong: int = (1 << self.width) - 1
 
     def pick(self, pool: Sequence[T]) -> T:
         """One of a pool."""
@@ -78,14 +78,14 @@ class Draw:
 
     def flip(self, value: int, width: int, share: float = 0.3) -> int:
         """The value, now and then with one bit turned round."""
-        return value ^ 1 << self.below(width) if self.chance(share) else value
+        return value ^ (1 << self.below(width)) if self.chance(share) else value
 
 
 # What plans are made of
 
 
 def host_entry(draw: Draw, values: Values, ea: int, pid: int, space: int, index: int) -> int:
-    """An entry of host TLB0 or TLB1 that serves the guest's access, or nearly; the real address of its page."""
+    """An entry of the host's TLBs that serves the guest's access, or nearly; its real page."""
     pick = draw.pick
     size, real = pick(pools.SIZES), pick(pools.REALS)
     mas1 = V | pick((0, 0, 0, IPROT)) | pick((pid, pid, 0)) << 16 | space * TS | size << 7

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What scenarios draw from: small pools in which accesses and entries meet, or miss by one bit (style.md).
 
-A value that is listed twice is drawn twice as often. Numbers are those of mmu-hardware 2, exit 1 and emulate 2-5.
+A value that is listed twice is drawn twice as often. Numbers: mmu-hardware 2, exit 1, emulate 2-5.
 """
 
 from __future__ import annotations

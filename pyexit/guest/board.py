@@ -10,12 +10,11 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import sleep
 from typing import Any
 
 from pyexit.guest import tree
 from pyexit.guest.console import Console, Sink
-from pyexit.guest.devices import Bus, Guts, Ones, Uart, Verdict
+from pyexit.guest.devices import Bus, Guts, Mpic, Ones, Scratch, Uart, Verdict
 from pyexit.guest.engine import Engine, Mmu
 from pyexit.guest.loader import Image
 from pyexit.guest.unicorn_engine import UnicornEngine
@@ -29,7 +28,8 @@ PVR, SVR = 0x80230020, 0
 HOST_RAM = 0x10000000
 HVA = 0x40000000
 CCSR = 0xFE0000000
-UART, PCI_CONFIG, GUTS, VERDICT = CCSR + 0x4500, CCSR + 0x8000, CCSR + 0xE0000, CCSR + 0xF0000
+UART, PCI_CONFIG, MPIC, GUTS = CCSR + 0x4500, CCSR + 0x8000, CCSR + 0x40000, CCSR + 0xE0000
+VERDICT, SCRATCH = CCSR + 0xF0000, CCSR + 0xF1000
 TREE = 0x2700000
 EPAPR_MAGIC = 0x45504150
 INITIAL_MAP = 64 * MIB
@@ -37,9 +37,14 @@ STACK = 0xFFFFF8
 #: TLB1[0] as ePAPR wants it: 64 MiB, effective = real, everything permitted.
 TLB1_64M = (0x80000000 | 16 << 7, 0, 0x3F)
 
-EXIT_UNKNOWN, EXIT_DEBUG, EXIT_MMIO, EXIT_INTR, EXIT_INTERNAL_ERROR, EXIT_WATCHDOG, EXIT_EPR = 0, 4, 6, 10, 17, 21, 23
+EXIT_MMIO, EXIT_INTR = 6, 10
 REASONS = {0: "UNKNOWN", 4: "DEBUG", 6: "MMIO", 10: "INTR", 17: "INTERNAL_ERROR", 21: "WATCHDOG", 23: "EPR"}
-_POLL = 0.01  # seconds between two looks at an idle terminal
+#: KVM_INTERRUPT (exit.md 1.4).
+INTERRUPT_UNSET, INTERRUPT_SET_LEVEL = 0xFFFFFFFE, 0xFFFFFFFD
+UART_IRQ = 42
+JIFFIES_PER_SECOND = 250
+#: Polls of an empty UART in a row after which the guest is taken to be waiting for a key.
+_PATIENCE = 1000
 
 
 class GuestError(Exception):
@@ -79,12 +84,17 @@ class Board:
             svr=SVR,
             events=1 << 16,
         )
-        self.uart = Uart(self._sent, self._uart_interrupt)
+        self._level = False
+        self._polls = 0
+        self._mpic = Mpic(self._external)
+        self.uart = Uart(self._sent, lambda level: self._mpic.line(UART_IRQ, level))
         self._bus = Bus()
         self._bus.add(UART, 8, self.uart)
         self._bus.add(PCI_CONFIG, 8, Ones())
         self._bus.add(GUTS, 0x1000, Guts(PVR, self._reset))
+        self._bus.add(MPIC, 0x40000, self._mpic)
         self._bus.add(VERDICT, 4, Verdict(self._end))
+        self._bus.add(SCRATCH, 64, Scratch(64))
         self._memory_slot()
         self._load(image)
         self._registers(image)
@@ -92,6 +102,8 @@ class Board:
             self.machine,
             self._engine,
             slice_size=settings.slice_size,
+            ticks_per_mftb=settings.ticks_per_mftb,
+            on_idle=self._idle,
             on_exit=settings.on_exit,
             on_events=settings.on_events,
         )
@@ -114,6 +126,8 @@ class Board:
                 "kvm.backing.hva[0]": HVA,
                 "kvm.backing.npages[0]": pages,
                 "kvm.backing.pfn[0]": HOST_RAM // 4096,
+                "host.tb_freq": tree.FREQUENCY,
+                "host.tb_ticks_per_jiffy": tree.FREQUENCY // JIFFIES_PER_SECOND,
             }
         )
 
@@ -170,8 +184,11 @@ class Board:
         machine = self.machine
         address, size = machine["run.mmio.phys_addr"], machine["run.mmio.len"]
         if machine["run.mmio.is_write"]:
+            self._polls = 0
             self._bus.write(address, bytes(machine[f"run.mmio.data[{n}]"] for n in range(size)))
         else:
+            if address == UART + Uart.LSR:
+                self._polled()
             data = self._bus.read(address, size)
             machine.set({f"run.mmio.data[{n}]": value for n, value in enumerate(data)})
 
@@ -187,8 +204,25 @@ class Board:
         elif keys:
             self.uart.receive(keys)
 
-    def _uart_interrupt(self, level: bool) -> None:
-        pass
+    def _polled(self) -> None:
+        """The guest looks for input: now is the moment to look too, and to rest if it does nothing else."""
+        if self.uart.drained:
+            self._polls += 1
+            self._typed(self._console.typed(self._polls > _PATIENCE))
+
+    def _idle(self) -> bool:
+        """The guest waits and has no timer; False if nobody can type."""
+        if not self._console.open:
+            return False
+        self._typed(self._console.typed(True))
+        return True
+
+    def _external(self, level: bool) -> None:
+        """The interrupt controller's output: KVM_INTERRUPT, and the kick that it brings."""
+        if level != self._level:
+            self._level = level
+            irq = INTERRUPT_SET_LEVEL if level else INTERRUPT_UNSET
+            self.machine.call("kvm_vcpu_ioctl_interrupt", 0, irq)
 
     def _reset(self) -> None:
         self._end(0)
@@ -202,7 +236,3 @@ class Board:
         self.vcpu.engine.close()
         self.machine.close()
 
-
-def idle() -> None:
-    """Nothing to do until somebody types."""
-    sleep(_POLL)

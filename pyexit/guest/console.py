@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 
 AUTOBOOT = re.compile(rb"stop autoboot: *\d")
 PROMPT = b"\n=> "
+_REST = 0.005  # seconds
 _KEPT = 256  # bytes of output that are looked at for a prompt
 
 
@@ -23,8 +24,12 @@ class Console(Protocol):
     def sent(self, byte: int) -> bytes | None:
         """The guest has sent a byte; what is typed then; None: that was all, end."""
 
-    def typed(self) -> bytes | None:
-        """What was typed without being asked for; None: end."""
+    @property
+    def open(self) -> bool:
+        """Whether anything can still be typed."""
+
+    def typed(self, rest: bool) -> bytes | None:
+        """What was typed without being asked for; None: end. `rest`: take a moment if nothing was."""
 
 
 class Script:
@@ -47,7 +52,9 @@ class Script:
         line = next(self._lines, None)
         return None if line is None else line.encode() + b"\r"
 
-    def typed(self) -> bytes | None:
+    open = False
+
+    def typed(self, rest: bool) -> bytes | None:
         """A script types only when it is asked."""
         return b""
 
@@ -59,7 +66,9 @@ class Silent:
         """No answer."""
         return b""
 
-    def typed(self) -> bytes | None:
+    open = False
+
+    def typed(self, rest: bool) -> bytes | None:
         """Nothing."""
         return b""
 
@@ -70,19 +79,19 @@ class Keyboard:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._escaped = False
-        self._open = True
+        self.open = True
 
     def sent(self, byte: int) -> bytes | None:
         """The person looks; no answer."""
         return b""
 
-    def typed(self) -> bytes | None:
+    def typed(self, rest: bool) -> bytes | None:
         """The keys since the last question."""
-        if not self._open or not select.select([self._descriptor], [], [], 0)[0]:
+        if not self.open or not select.select([self._descriptor], [], [], _REST if rest else 0)[0]:
             return b""
         data = os.read(self._descriptor, 256)
         if not data:  # end of a pipe: nobody types any more
-            self._open = False
+            self.open = False
         return self._filter(data)
 
     def _filter(self, data: bytes) -> bytes | None:

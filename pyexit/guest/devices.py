@@ -194,3 +194,89 @@ class Uart:
     def _update(self) -> None:
         enabled = self._registers[self.IER]
         self._interrupt(bool((enabled & 1 and self._input) or (enabled & 2 and self._thr_empty)))
+
+
+class Scratch:
+    """A few bytes that keep what is stored, whatever the width (not a device of the real machine)."""
+
+    def __init__(self, size: int) -> None:
+        self._data = bytearray(size)
+
+    def read(self, offset: int, size: int) -> int:
+        """The bytes, big-endian."""
+        return int.from_bytes(self._data[offset : offset + size], "big")
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """Keep the bytes; those beyond the end are lost."""
+        end = min(offset + size, len(self._data))
+        self._data[offset:end] = value.to_bytes(size, "big")[: end - offset]
+
+
+class Mpic:
+    """The interrupt controller, what one CPU without message interrupts needs (linux-guest.md, Devices).
+
+    Interrupts are acknowledged by reading IACK (BRR1 below 0x400); all sources are levels.
+    """
+
+    SOURCES = 256
+    BRR1, FRR, GCR, SOURCE0 = 0x0, 0x1000, 0x1020, 0x10000
+    CTPR, WHOAMI, IACK, EOI = 0x20080, 0x20090, 0x200A0, 0x200B0
+    VERSION, FEATURES, SPURIOUS = 0x00400200, 0xFF << 16 | 2, 0xFFFF
+    MASK, PRIORITY = 1 << 31, 0xF
+
+    def __init__(self, output: Callable[[bool], None]) -> None:
+        self._output = output
+        self._vectors = [self.MASK] * self.SOURCES
+        self._plain: dict[int, int] = {self.CTPR: self.PRIORITY}
+        self._levels: set[int] = set()
+        self._in_service: list[int] = []
+
+    def line(self, source: int, level: bool) -> None:
+        """A source's level changes."""
+        (self._levels.add if level else self._levels.discard)(source)
+        self._update()
+
+    def _priority(self, source: int) -> int:
+        return self._vectors[source] >> 16 & self.PRIORITY
+
+    def _due(self) -> int | None:
+        """The source to be acknowledged next."""
+        threshold = max([self._plain[self.CTPR], *map(self._priority, self._in_service)])
+        due = [n for n in self._levels if not self._vectors[n] & self.MASK and self._priority(n) > threshold]
+        return max(due, key=self._priority, default=None)
+
+    def _update(self) -> None:
+        self._output(self._due() is not None)
+
+    def read(self, offset: int, size: int) -> int:
+        """A register."""
+        if offset in (self.BRR1, self.FRR):
+            return self.VERSION if offset == self.BRR1 else self.FEATURES
+        if offset == self.IACK:
+            return self._acknowledge()
+        source, register = divmod(offset - self.SOURCE0, 0x20)
+        if 0 <= source < self.SOURCES and register == 0:
+            return self._vectors[source]
+        return self._plain.get(offset, 0)
+
+    def _acknowledge(self) -> int:
+        source = self._due()
+        if source is None:
+            return self.SPURIOUS
+        self._in_service.append(source)
+        self._update()
+        return self._vectors[source] & 0xFFFF
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """A register."""
+        source, register = divmod(offset - self.SOURCE0, 0x20)
+        if offset == self.EOI:
+            if self._in_service:
+                self._in_service.pop()
+        elif 0 <= source < self.SOURCES and register == 0:
+            self._vectors[source] = value
+        elif offset == self.CTPR:
+            self._plain[offset] = value & self.PRIORITY
+        elif offset != self.GCR:  # its reset bit reads 0
+            self._plain[offset] = value
+        self._update()

@@ -11,6 +11,8 @@ from pyexit.guest import library
 #: QEMU pads its blob to this; U-Boot prints the number.
 SIZE = 1 << 20
 FREQUENCY = 400_000_000
+#: Phandles, as QEMU gives them.
+PIC, MSI, GPIO = 0x8003, 0x8004, 0x8005
 
 Value = int | str | Sequence[int] | Sequence[str] | None
 
@@ -51,6 +53,13 @@ def _nodes(memory: int, bootargs: str) -> Mapping[str, Mapping[str, Value]]:
             "#size-cells": 2,
             "#address-cells": 2,
         },
+        "/platform@f00000000": {
+            "interrupt-parent": PIC,
+            "ranges": (0, 0xF, 0, 0x8000000),
+            "#address-cells": 1,
+            "#size-cells": 1,
+            "compatible": ("qemu,platform", "simple-bus"),
+        },
         "/pci@fe0008000": {
             "#address-cells": 3,
             "#size-cells": 2,
@@ -61,7 +70,10 @@ def _nodes(memory: int, bootargs: str) -> Mapping[str, Mapping[str, Value]]:
                 *(0x02000000, 0, 0xE0000000, 0xC, 0, 0, 0x20000000),
                 *(0x01000000, 0, 0, 0xF, 0xE1000000, 0, 0x10000),
             ),
+            "fsl,msi": MSI,
             "bus-range": (0, 0xFF),
+            "interrupts": (0x18, 2),
+            "interrupt-parent": PIC,
             "device_type": "pci",
             "compatible": "fsl,mpc8540-pci",
             "cell-index": 0,
@@ -74,13 +86,42 @@ def _nodes(memory: int, bootargs: str) -> Mapping[str, Mapping[str, Value]]:
             "compatible": ("fsl,mpc8544-immr", "simple-bus"),
             "device_type": "soc",
         },
+        "/soc@fe0000000/power-off": {"gpios": (GPIO, 0, 0), "compatible": "gpio-poweroff"},
+        "/soc@fe0000000/gpio@ff000": {
+            "linux,phandle": GPIO,
+            "phandle": GPIO,
+            "gpio-controller": None,
+            "#gpio-cells": 2,
+            "interrupt-parent": PIC,
+            "interrupts": (0x2F, 2),
+            "reg": (0xFF000, 0x1000),
+            "compatible": "fsl,qoriq-gpio",
+        },
+        "/soc@fe0000000/msi@41600": {
+            "linux,phandle": MSI,
+            "phandle": MSI,
+            "interrupts": tuple(word for n in range(0xE0, 0xE8) for word in (n, 0)),
+            "interrupt-parent": PIC,
+            "msi-available-ranges": (0, 0x100),
+            "reg": (0x41600, 0x200),
+            "compatible": "fsl,mpic-msi",
+        },
         "/soc@fe0000000/global-utilities@e0000": {
             "fsl,has-rstcr": None,
             "reg": (0xE0000, 0x1000),
             "compatible": "fsl,mpc8544-guts",
         },
+        "/soc@fe0000000/i2c@3000": {
+            "interrupt-parent": PIC,
+            "interrupts": (0x2B, 2),
+            "cell-index": 0,
+            "reg": (0x3000, 0x14),
+            "compatible": "fsl-i2c",
+            "device_type": "i2c",
+        },
+        "/soc@fe0000000/i2c@3000/rtc@68": {"reg": 0x68, "compatible": "pericom,pt7c4338"},
         serial: {
-            "interrupt-parent": 0x8003,
+            "interrupt-parent": PIC,
             "interrupts": (0x2A, 2),
             "clock-frequency": FREQUENCY,
             "cell-index": 0,
@@ -90,15 +131,20 @@ def _nodes(memory: int, bootargs: str) -> Mapping[str, Mapping[str, Value]]:
         },
         "/soc@fe0000000/pic@40000": {
             "interrupt-controller": None,
-            "linux,phandle": 0x8003,
-            "phandle": 0x8003,
+            "linux,phandle": PIC,
+            "phandle": PIC,
             "#interrupt-cells": 2,
             "#address-cells": 0,
             "reg": (0x40000, 0x40000),
             "compatible": "fsl,mpic",
             "device_type": "open-pic",
         },
-        "/aliases": {"pci0": "/pci@fe0008000", "serial0": serial},
+        "/aliases": {
+            "pci0": "/pci@fe0008000",
+            "rtc": "i2c/rtc@68",
+            "i2c": "/soc@fe0000000/i2c@3000",
+            "serial0": serial,
+        },
         "/cpus": {"#size-cells": 0, "#address-cells": 1},
         "/cpus/PowerPC,8544@0": {
             "status": "okay",

@@ -26,10 +26,11 @@ ESR_PIL, ESR_ST = 0x08000000, 0x00800000
 PERM_UX, PERM_SX, PERM_UW, PERM_SW, PERM_UR, PERM_SR = 0x20, 0x10, 8, 4, 2, 1
 ATTRIBUTE_E = 1
 MAS1_V = 1 << 31
-SPR_PID = 48
+#: mfspr of TBL by its user and by its alternate number, rT left out (emulate.md 1).
+_MFTBL, _MFTBL_MASK = {0x7C0C42A6, 0x7C0C42E6, 0x7C0E82A6}, 0xFC1FFFFF
 
 EVENTS = constants("event_kind", "PYEXIT_EVENT_")
-_TLBWE, _KICK = EVENTS["tlbwe"], EVENTS["kick"]
+_TLBWE, _KICK, _HALT = EVENTS["tlbwe"], EVENTS["kick"], EVENTS["halt"]
 _INVALIDATIONS = {EVENTS["tlbilx"], EVENTS["tlbivax"]}
 
 _PAGE = 4096
@@ -54,7 +55,13 @@ class Exit(NamedTuple):
 
 
 class Vcpu(Mmu):
-    """A vcpu of a machine on an engine; `on_exit` is told of each exit, `on_events` gets what was observed."""
+    """A vcpu of a machine on an engine.
+
+    Time passes by rule, so that a run can be repeated: `ticks_per_mftb` with each read of the timebase, half a
+    tick with each instruction of a full slice of `slice_size`, and while the guest waits, to the next timer.
+    `on_idle` waits for the outside world where no timer is armed; it returns False if nothing can come.
+    `on_exit` is told of each exit, `on_events` gets what was observed.
+    """
 
     def __init__(
         self,
@@ -63,11 +70,14 @@ class Vcpu(Mmu):
         *,
         vcpu: int = 0,
         slice_size: int = 1_000_000,
+        ticks_per_mftb: int = 40_000,
+        on_idle: Callable[[], bool] = lambda: False,
         on_exit: Callable[[Exit], None] | None = None,
         on_events: Callable[[list[Event]], None] | None = None,
     ) -> None:
         self.machine, self.number = machine, vcpu
-        self._slice = slice_size
+        self._slice, self._ticks = slice_size, ticks_per_mftb
+        self._on_idle = on_idle
         self._on_exit, self._on_events = on_exit, on_events
         self._thread = vcpu % machine.shape.threads
         self._base = machine._offset("thread", self._thread)
@@ -102,6 +112,8 @@ class Vcpu(Mmu):
 
     def _turn(self) -> Resume | None:
         """Until the next exit; None if the guest goes on without one."""
+        if self._waiting:
+            self._idle_until()
         end = self.machine.pending(self.number)
         if end.outcome == Outcome.EXIT:
             return self._exit(end.ivor)
@@ -128,6 +140,8 @@ class Vcpu(Mmu):
         word = self._word(stop.pc)
         if word is None:
             return self._fetch(stop)
+        if word & _MFTBL_MASK in _MFTBL:
+            self._advance(self._ticks)
         try:
             end = self.machine.guest_op(word, self.number)
         except OSError as error:
@@ -145,8 +159,12 @@ class Vcpu(Mmu):
         end = self.machine.interrupt(stop.ivor, esr, dear, self.number)
         return self._ended(end.outcome, end.ivor)
 
-    def _idle(self, stop: Stop) -> Resume | None:
-        self.waiting = True
+    def _wait(self, stop: Stop) -> Resume | None:
+        self._waiting = True
+        return None
+
+    def _sliced(self, stop: Stop) -> Resume | None:
+        self._advance(self._slice // 2)
         return None
 
     def _go_on(self, stop: Stop) -> Resume | None:
@@ -157,8 +175,8 @@ class Vcpu(Mmu):
         Cause.DATA: _data,
         Cause.INSTRUCTION: _instruction,
         Cause.INTERRUPT: _interrupt,
-        Cause.WAIT: _idle,
-        Cause.SLICE: _go_on,
+        Cause.WAIT: _wait,
+        Cause.SLICE: _sliced,
         Cause.ASKED: _go_on,
     }
 
@@ -184,6 +202,39 @@ class Vcpu(Mmu):
         if resume.stop is not None:
             raise KernelStop(f"the kernel stopped: {resume.stop}")
         return resume
+
+    # Time
+
+    def _advance(self, ticks: int) -> None:
+        """Time passes; a timer that fires is an interrupt of the host's decrementer, in the guest an exit."""
+        self.machine.advance(ticks)
+        events = self.machine.events()
+        if any(event.kind == _KICK for event in events):
+            self.machine.pin(self._thread, "decrementer", True)
+        if self._on_events:
+            self._on_events(events)
+
+    def _idle_until(self) -> None:
+        """The guest waits: go to its next timer, or wait for the outside world."""
+        self._waiting = False
+        if self.machine[f"thread{self._thread or ''}.pins"]:
+            return
+        ticks = self._to_timer()
+        if ticks is not None:
+            self._advance(ticks)
+        elif not self._on_idle():
+            raise KernelStop("the guest waits for an interrupt, and none can come")
+
+    def _to_timer(self) -> int | None:
+        """Ticks until the first timer fires; None if none is armed."""
+        machine, word, host = self.machine, f"vcpu{self.number or ''}.arch", f"host{self._thread or ''}"
+        now, ticks = machine["host.tb"], []
+        if machine[f"{word}.dec_timer_armed"]:
+            ticks.append(machine[f"{word}.dec_timer_expires"] - now)
+        if machine[f"{word}.wdt_timer_armed"]:
+            jiffies = machine[f"{word}.wdt_timer_expires"] - machine[f"{host}.jiffies"]
+            ticks.append(jiffies * machine[f"{host}.tb_ticks_per_jiffy"])
+        return max(min(ticks), 0) if ticks else None
 
     # Registers
 
@@ -218,15 +269,18 @@ class Vcpu(Mmu):
     # What the machine did
 
     def _observe(self) -> None:
-        """The events since the last question: changes of the hardware TLB, kicks."""
+        """The events since the last question: changes of the hardware TLB, a halt.
+
+        A kick in an exit of the vcpu itself needs no interrupt: the way back into the guest sees its reason.
+        """
         events = self.machine.events()
         for event in events:
             if event.kind == _TLBWE:
                 self._tlb_written(event)
             elif event.kind in _INVALIDATIONS:
                 self.engine.forget()
-            elif event.kind == _KICK:
-                self.machine.pin(self._thread, "dbell", True)
+            elif event.kind == _HALT:
+                self._waiting = True
         if self._on_events:
             self._on_events(events)
 
@@ -244,4 +298,4 @@ class Vcpu(Mmu):
             self._valid.discard((tlb, entry))
 
     _user = False
-    waiting = False
+    _waiting = False

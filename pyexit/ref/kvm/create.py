@@ -12,10 +12,10 @@ from typing import NamedTuple
 from pyexit.ref.hw.core import log, ppc_mfspr, ppc_mtspr, ulong
 from pyexit.ref.hw.regs import (
     EPCR_ICM,
+    MMUCFG_LPIDSIZE,
     MMUCFG_LRAT,
     MMUCFG_MAVN,
     MMUCFG_MAVN_V2,
-    MMUCFG_LPIDSIZE,
     SPR_DBSR,
     SPR_MMUCFG,
     SPR_PVR,
@@ -87,6 +87,7 @@ from pyexit.ref.kvm.vcpu import (
 #: LPIDs of a core, the host's included (exit 1.4).
 KVMPPC_NR_LPIDS = 64
 
+_CPU_WITH_PAPR = 4  # the cpu_type, one of Book3S, for which PAPR is sane (vectors: create)
 _DBSR_MRR = 0x30000000
 _OLDPIR_NONE = 0xFFFFFFFF
 _NO_TLB = -1  # what a failing kvmppc_e500_tlb_init gives: not an error number
@@ -137,7 +138,7 @@ def kvmppc_core_vcpu_create(world: World, vcpu: int) -> int:
         kvmppc_e500_tlb_uninit(world, vcpu)
         return -KVM_ENOMEM
     _set_initial_registers(world, vcpu)
-    kvmppc_init_timing_stats(world, vcpu)
+    _init_timing(world, vcpu)
     kvmppc_core_vcpu_setup(world, vcpu)
     kvmppc_sanity_check(world, vcpu)
     return 0
@@ -154,6 +155,14 @@ def _set_initial_registers(world: World, vcpu: int) -> None:
     state.arch.ivor[:BOOKE_IRQPRIO_MAX] = [KVM_INITIAL_IVOR | 4 * n for n in range(BOOKE_IRQPRIO_MAX)]
 
 
+def _init_timing(world: World, vcpu: int) -> None:
+    """C6. The last exit's type stays: the recorded kernel does not set it (docs/choices.md)."""
+    arch = world.vcpu[vcpu].arch
+    last_exit_type = arch.last_exit_type
+    kvmppc_init_timing_stats(world, vcpu)
+    arch.last_exit_type = last_exit_type
+
+
 def kvmppc_core_vcpu_setup(world: World, vcpu: int) -> int:
     """C7: what a loaded vcpu puts into EPCR and MSRP; the guest's processor is the host's."""
     arch = world.vcpu[vcpu].arch
@@ -168,7 +177,8 @@ def kvmppc_core_vcpu_setup(world: World, vcpu: int) -> int:
 def kvmppc_sanity_check(world: World, vcpu: int) -> int:
     """C8: a vcpu without a processor, or with PAPR on Book E, is insane: KVM_RUN fails."""
     arch = world.vcpu[vcpu].arch
-    arch.sane = int(arch.pvr != 0 and not arch.papr_enabled)
+    papr_fits = not arch.papr_enabled or arch.cpu_type == _CPU_WITH_PAPR
+    arch.sane = int(arch.pvr != 0 and papr_fits)
     return 0 if arch.sane else -KVM_EINVAL
 
 

@@ -164,14 +164,14 @@ def esel_of_index(index: int) -> int:
     return index & _ESEL_MASK
 
 
-def get_tlb_tsize(entry: Gtlbe) -> int:
+def get_tlb_size(entry: Gtlbe) -> int:
     """The size code."""
     return (entry.mas1 & MAS1_TSIZE_MASK) >> MAS1_TSIZE_SHIFT
 
 
 def get_tlb_bytes(entry: Gtlbe) -> int:
     """The bytes that an entry maps."""
-    return 1024 << get_tlb_tsize(entry)
+    return 1024 << get_tlb_size(entry)
 
 
 def get_tlb_eaddr(world: World, entry: Gtlbe) -> int:

@@ -112,7 +112,7 @@ def kvm_arch_vcpu_ioctl_get_regs(world: World, vcpu: int) -> int:
     """The guest's registers; those that live in the hardware while the vcpu is loaded, from there."""
     ioctl_vcpu_load(world, vcpu)
     arch, regs = world.vcpu[vcpu].arch, world.user[vcpu].regs
-    regs.pc, regs.cr, regs.ctr = arch.regs.nip, arch.regs.ccr, arch.regs.ctr
+    regs.pc, regs.cr, regs.ctr = arch.regs.nip, arch.regs.ccr & _WORD, arch.regs.ctr
     regs.lr, regs.xer, regs.msr = arch.regs.link, arch.regs.xer, arch.shared.msr
     regs.srr0 = _mfspr(world, vcpu, SPR_GSRR0)
     regs.srr1 = _mfspr(world, vcpu, SPR_GSRR1)
@@ -136,9 +136,9 @@ def kvm_arch_vcpu_ioctl_set_regs(world: World, vcpu: int) -> int:
 
 
 def _set_general(world: World, vcpu: int, regs: UserRegs) -> None:
-    """Unsigned longs."""
+    """Unsigned longs but for the condition register, which has 32 bits on every host."""
     params, saved = world.hw.params, world.vcpu[vcpu].arch.regs
-    saved.nip, saved.ccr = ulong(params, regs.pc), ulong(params, regs.cr)
+    saved.nip, saved.ccr = ulong(params, regs.pc), regs.cr & _WORD
     saved.ctr, saved.link = ulong(params, regs.ctr), ulong(params, regs.lr)
     saved.xer = ulong(params, regs.xer)
     saved.gpr[:] = [ulong(params, gpr) for gpr in regs.gpr]

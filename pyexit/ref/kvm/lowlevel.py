@@ -2,8 +2,8 @@
 """kvm/lowlevel: the assembly between the guest and kvmppc_handle_exit: save, resume (exit 11.2-11.5).
 
 Covers bookehv_interrupts.S, and KVM_RUN's two halves around a guest that runs outside (exit 7.8). Registers
-move between the hardware thread and the vcpu; every SPR access that the specification lists is one here. The
-host's own general registers, stack, LR and CR are not modelled: the thread keeps what the guest left in them.
+move between the hardware thread and the vcpu; docs/choices.md says which moves are counted. The host's own
+general registers, stack, LR and CR are not modelled: in the host the thread keeps what the guest left.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import NamedTuple
 from pyexit.ref.events import DONE
 from pyexit.ref.hw.core import (
     OP_ISYNC,
-    OP_MTSPR,
     Params,
     count,
     ea_of,
@@ -56,7 +55,6 @@ from pyexit.ref.hw.regs import (
     MSR_ME,
     SPR_CSRR0,
     SPR_CSRR1,
-    SPR_CTR,
     SPR_DEAR,
     SPR_DSRR0,
     SPR_DSRR1,
@@ -64,7 +62,6 @@ from pyexit.ref.hw.regs import (
     SPR_ESR,
     SPR_GSRR0,
     SPR_GSRR1,
-    SPR_LR,
     SPR_MAS0,
     SPR_MAS1,
     SPR_MAS2,
@@ -80,10 +77,7 @@ from pyexit.ref.hw.regs import (
     SPR_SRR0,
     SPR_SRR1,
     SPR_TABLE,
-    SPR_TBL,
-    SPR_TBU,
     SPR_VRSAVE,
-    SPR_XER,
 )
 from pyexit.ref.kvm.entry import (
     IN_GUEST_MODE,
@@ -96,7 +90,15 @@ from pyexit.ref.kvm.entry import (
 )
 from pyexit.ref.kvm.entry_fetch import kvmppc_entry_fetch
 from pyexit.ref.kvm.exit import kvmppc_handle_exit
-from pyexit.ref.kvm.host_services import KVM_EINTR, SITE_ENTRY_FETCH, Oops, enter_guest, set_irqs
+from pyexit.ref.kvm.host_services import (
+    KVM_EINTR,
+    SITE_ENTRY_FETCH,
+    Oops,
+    enter_guest,
+    get_tb,
+    set_irqs,
+)
+from pyexit.ref.kvm.last_inst import FETCH_LWEPX_DO_KVM, FETCH_LWEPX_HIJACK
 from pyexit.ref.kvm.mmio import kvm_run_complete
 from pyexit.ref.kvm.vcpu import World
 
@@ -184,22 +186,14 @@ def _isync(world: World, vcpu: int) -> None:
     count(world.hw, world.vcpu_thread[vcpu], OP_ISYNC)
 
 
-def _cut(world: World, gprs: list[int]) -> list[int]:
-    """General registers, cut to their width."""
-    return [ulong(world.hw.params, gpr) for gpr in gprs]
+def _cut(world: World, values: list[int]) -> list[int]:
+    """Registers, cut to their width."""
+    return [ulong(world.hw.params, value) for value in values]
 
 
 def _stored(world: World, old: int, new: int) -> int:
     """Q39: a 32-bit kernel stores the low word only; the high one keeps old data."""
     return new if world.hw.params.width == 64 else old & ~_WORD | new & _WORD
-
-
-def _timebase(world: World, vcpu: int) -> int:
-    """T2: its upper half, its lower, its upper again: no carry in between, as time stands still in a call."""
-    upper = _mfspr(world, vcpu, SPR_TBU)
-    lower = _mfspr(world, vcpu, SPR_TBL) & _WORD
-    _mfspr(world, vcpu, SPR_TBU)
-    return upper << 32 | lower
 
 
 # From the guest (exit 11.3)
@@ -209,13 +203,12 @@ def kvmppc_handler_common(world: World, vcpu: int, handler: Handler) -> None:
     """E1 to E9: the state that kvmppc_handle_exit finds."""
     msr = _save_guest(world, vcpu, handler)
     _fix_host_msr(world, vcpu, handler, msr)
+    if world.fetch in _SURVIVING_FETCHES:
+        _save_syndrome(world, vcpu, handler)
     if handler.flags & _NEED_EMU:
         _save_for_emulation(world, vcpu)
-    arch = world.vcpu[vcpu].arch
-    if handler.flags & _NEED_ESR:
-        arch.fault_esr = _mfspr(world, vcpu, SPR_ESR)
-    if handler.flags & _NEED_DEAR:
-        arch.fault_dear = _mfspr(world, vcpu, SPR_DEAR)
+    if world.fetch not in _SURVIVING_FETCHES:
+        _save_syndrome(world, vcpu, handler)
     kvmppc_resume_host(world, vcpu)
 
 
@@ -224,12 +217,12 @@ def _save_guest(world: World, vcpu: int, handler: Handler) -> int:
     thread, arch = world.hw.thread[world.vcpu_thread[vcpu]], world.vcpu[vcpu].arch
     arch.regs.ccr = thread.cr & _WORD
     arch.regs.gpr[_VOLATILE] = _cut(world, thread.gpr[_VOLATILE])
-    arch.regs.ctr = _mfspr(world, vcpu, SPR_CTR)
+    arch.regs.ctr = ulong(world.hw.params, thread.ctr)
     pc = _mfspr(world, vcpu, handler.save0)
     msr = _mfspr(world, vcpu, handler.save1)
     arch.pid = _mfspr(world, vcpu, SPR_PID) & _WORD
     _mtspr(world, vcpu, SPR_PID, arch.host_pid)
-    arch.timing_exit = _timebase(world, vcpu)
+    arch.timing_exit = get_tb(world, vcpu)
     arch.shared.msr = _stored(world, arch.shared.msr, msr)
     arch.regs.nip = pc
     return msr
@@ -242,8 +235,21 @@ def _fix_host_msr(world: World, vcpu: int, handler: Handler, msr: int) -> None:
         world.hw.thread[world.vcpu_thread[vcpu]].msr |= wanted & ~_MASKED.get(handler.save1, 0)
 
 
+#: Fetches whose faults are survived: they would destroy the guest's syndrome, which is saved before (11.7).
+_SURVIVING_FETCHES = (FETCH_LWEPX_DO_KVM, FETCH_LWEPX_HIJACK)
+
+
+def _save_syndrome(world: World, vcpu: int, handler: Handler) -> None:
+    """E7, E8: the hypervisor's copies, not the guest's GESR and GDEAR."""
+    arch = world.vcpu[vcpu].arch
+    if handler.flags & _NEED_ESR:
+        arch.fault_esr = _mfspr(world, vcpu, SPR_ESR)
+    if handler.flags & _NEED_DEAR:
+        arch.fault_dear = _mfspr(world, vcpu, SPR_DEAR)
+
+
 def _save_for_emulation(world: World, vcpu: int) -> None:
-    """E6. An external-PID load that faults destroys the ESR and DEAR that E7 and E8 read (11.7)."""
+    """E6."""
     thread, arch = world.hw.thread[world.vcpu_thread[vcpu]], world.vcpu[vcpu].arch
     arch.regs.gpr[_NON_VOLATILE] = _cut(world, thread.gpr[_NON_VOLATILE])
     if kvmppc_entry_fetch(world, vcpu).outcome != DONE:
@@ -255,17 +261,13 @@ _SHARED_SPRGS = tuple((SPR_SPRG0 + n, f"sprg{n}") for n in range(4, 8))
 
 def kvmppc_resume_host(world: World, vcpu: int) -> None:
     """E9: the rest of the guest's state; the host's MAS defaults; MAS updates as the host wants them."""
-    arch = world.vcpu[vcpu].arch
+    thread, arch = world.hw.thread[world.vcpu_thread[vcpu]], world.vcpu[vcpu].arch
     shared = arch.shared
-    arch.regs.link = _mfspr(world, vcpu, SPR_LR)
-    arch.regs.xer = _mfspr(world, vcpu, SPR_XER)
+    arch.regs.link, arch.regs.xer = ulong(world.hw.params, thread.lr), ulong(world.hw.params, thread.xer)
     arch.vrsave = _mfspr(world, vcpu, SPR_VRSAVE) & _WORD
     for spr, name in _SHARED_SPRGS:
         setattr(shared, name, _stored(world, getattr(shared, name), _mfspr(world, vcpu, spr)))
     arch.sprg9 = _stored(world, arch.sprg9, _mfspr(world, vcpu, SPR_SPRG9))
-    if world.hw.params.width == 64:
-        # The vDSO's SPRG; its value is the host's and not modelled.
-        count(world.hw, world.vcpu_thread[vcpu], OP_MTSPR)
     _save_mas(world, vcpu)
     _mtspr(world, vcpu, SPR_MAS4, arch.host_mas4)
     _mtspr(world, vcpu, SPR_MAS6, arch.host_mas6)
@@ -323,8 +325,9 @@ def lightweight_exit(world: World, vcpu: int) -> None:
     arch.host_mas6 = _mfspr(world, vcpu, SPR_MAS6) & _WORD
     for spr, value in _guest_registers(world, vcpu):
         _mtspr(world, vcpu, spr, value)
+    thread.lr, thread.xer, thread.ctr = _cut(world, [arch.regs.link, arch.regs.xer, arch.regs.ctr])
     thread.gpr[_VOLATILE] = _cut(world, arch.regs.gpr[_VOLATILE])
-    arch.timing_last_enter = _timebase(world, vcpu)
+    arch.timing_last_enter = get_tb(world, vcpu)
     thread.cr = arch.regs.ccr & _WORD
     _rfi(world, vcpu)
 
@@ -332,7 +335,7 @@ def lightweight_exit(world: World, vcpu: int) -> None:
 def _guest_registers(world: World, vcpu: int) -> tuple[tuple[int, int], ...]:
     """11.5, in its order. Q39: a 32-bit kernel loads the low word of wide fields; ppc_mtspr cuts them."""
     arch = world.vcpu[vcpu].arch
-    shared, regs = arch.shared, arch.regs
+    shared = arch.shared
     return (
         (SPR_MAS0, shared.mas0),
         (SPR_MAS1, shared.mas1),
@@ -344,10 +347,7 @@ def _guest_registers(world: World, vcpu: int) -> tuple[tuple[int, int], ...]:
         (SPR_VRSAVE, arch.vrsave),
         *((spr, getattr(shared, name)) for spr, name in _SHARED_SPRGS),
         (SPR_SPRG9, arch.sprg9),
-        (SPR_LR, regs.link),
-        (SPR_XER, regs.xer),
-        (SPR_CTR, regs.ctr),
-        (SPR_SRR0, regs.nip),
+        (SPR_SRR0, arch.regs.nip),
         (SPR_SRR1, shared.msr),
     )
 

@@ -47,10 +47,11 @@ from pyexit.ref.kvm.gtlb_array import (
     get_entry,
     get_tlb_eaddr,
     get_tlb_raddr,
+    get_tlb_size,
     get_tlb_tid,
     get_tlb_ts,
-    get_tlb_tsize,
     gtlb_entries,
+    gtlb_of,
     ref_flags,
     ref_pfn,
     set_g2h_slots,
@@ -96,14 +97,14 @@ from pyexit.ref.kvm.vcpu import (
 
 #: MAS2 bits that a shadow entry takes from the guest's: X0, X1, G, E (mmu-kvm 1.3).
 MAS2_ATTRIB_MASK = 0x63
-#: MAS3 bits below the page number: permissions and U0 to U3 (mmu-kvm 1.3).
-MAS3_ATTRIB_MASK = 0x3FF
 
+_MAS3_ATTRIB_MASK = 0x3FF  # permissions and U0 to U3
 _TLBILX_LPID = 0
 _TSIZE_4K = 2
 _TLBSELD = 0x30000000
 _WIMGE = 0x1F
 _WORD = (1 << 32) - 1
+_DOUBLEWORD = (1 << 64) - 1
 _PAGE_OFFSETS = {32: 0xC0000000, 64: 0xC0000000_00000000}
 
 
@@ -227,9 +228,9 @@ def _find_block(
     tsize = _TSIZE_4K
     vma = find_vma(world, vcpu, hva) if tlbsel else None
     if vma and slot and hva is not None and vma.flags & VMA_PFNMAP:
-        return _pfnmap_block(world, slot, vma, hva, gvaddr, gfn, get_tlb_tsize(entry))
+        return _pfnmap_block(world, slot, vma, hva, gvaddr, gfn, get_tlb_size(entry))
     if vma and vma.flags & VMA_HUGETLB:
-        tsize = _even(min(vma.page_shift - 10, get_tlb_tsize(entry)))
+        tsize = _even(min(vma.page_shift - 10, get_tlb_size(entry)))
     # 6a: an unsigned long: on a 32-bit host the error pfns are cut to 0, and host page 0 is mapped.
     pfn = ulong(world.hw.params, gfn_to_pfn_memslot(world, vcpu, slot, gfn))
     if is_error_noslot_pfn(pfn):
@@ -263,7 +264,8 @@ def _pfnmap_block(
     pfn = ulong(params, vma.pgoff + (hva - vma.start) // PAGE_SIZE)
     slot_start = ulong(params, pfn - (gfn - slot.base_gfn))
     start = max(vma.pgoff, slot_start)
-    end = min(vma.pgoff + (vma.end - vma.start) // PAGE_SIZE, slot_start + slot.npages)
+    vma_end = ulong(params, vma.pgoff + (vma.end - vma.start) // PAGE_SIZE)
+    end = min(vma_end, ulong(params, slot_start + slot.npages))
     for tsize in range(_even(guest_tsize), _TSIZE_4K, -2):
         pages = _pages(tsize)
         first = (gfn & -pages) + pfn - gfn
@@ -276,14 +278,14 @@ def _shadow_page(
     world: World, vcpu: int, hva: int | None, gfn: int, tlbsel: int, esel: int, block: Block
 ) -> Shadow | None:
     """Rules 8 to 10: what the host's page table says of the page, then the reference."""
-    irqs = bool(host_of(world, vcpu).irq_enabled)
-    pte = find_linux_pte(world, vcpu, hva)
-    # Rule 8: where there is no entry at all, interrupts stay off.
-    set_irqs(world, vcpu, irqs and pte in (PTE_PRESENT, PTE_NOT_PRESENT))
+    pte, wimge = find_linux_pte(world, vcpu, hva), 0
     if pte == PTE_NOT_PRESENT:
         printk(world, MSG_PTE_NOT_PRESENT, gfn, block.pfn)
         return None
-    wimge = host_of(world, vcpu).pte_wimge & _WIMGE if pte == PTE_PRESENT else 0
+    if pte == PTE_PRESENT:
+        wimge = host_of(world, vcpu).pte_wimge & _WIMGE
+    else:
+        set_irqs(world, vcpu, False)  # rule 8: and they stay off
     _setup_ref(world, vcpu, tlbsel, esel, block.pfn, wimge)
     shadow = _setup_stlbe(world, vcpu, tlbsel, esel, block)
     kvmppc_mmu_flush_icache(world, block.pfn)
@@ -314,7 +316,7 @@ def _setup_stlbe(world: World, vcpu: int, tlbsel: int, esel: int, block: Block) 
         | entry.mas1 & MAS1_TS
         | block.tsize << MAS1_TSIZE_SHIFT,
         mas2=block.gvaddr & ~PAGE_OFFSET | attributes,
-        mas7_3=block.pfn * PAGE_SIZE | entry.mas7_3 & MAS3_ATTRIB_MASK,
+        mas7_3=block.pfn * PAGE_SIZE & _DOUBLEWORD | entry.mas7_3 & _MAS3_ATTRIB_MASK,
     )
 
 
@@ -354,7 +356,7 @@ def _write_host_tlbe(world: World, vcpu: int, shadow: Shadow, mas0: int) -> None
         (SPR_MAS1, shadow.mas1),
         (SPR_MAS2, shadow.mas2),
         (SPR_MAS3, shadow.mas7_3 & _WORD),
-        (SPR_MAS7, shadow.mas7_3 >> 32 & _WORD),
+        (SPR_MAS7, shadow.mas7_3 >> 32),
         (SPR_MAS8, MAS8_TGS | kvmppc_get_lpid(world, vcpu)),
     ):
         _mtspr(world, vcpu, spr, value)
@@ -460,19 +462,20 @@ def kvmppc_core_flush_tlb(world: World, vcpu: int) -> None:
     """10: and forget which guest entries were shadowed; those without VALID keep their flags."""
     kvmppc_e500_tlbil_all(world, vcpu)
     for tlbsel in (0, 1):
-        for esel in gtlb_entries(world, vcpu, tlbsel):
-            _release_ref(world, vcpu, tlbsel, esel)
+        _release_refs(world, vcpu, tlbsel)
     for esel in gtlb_entries(world, vcpu, 1):
         set_g2h_slots(world, vcpu, esel, 0)
     rmap = world.e500[vcpu].h2g_tlb1_rmap
     rmap[:] = [0] * len(rmap)
 
 
-def _release_ref(world: World, vcpu: int, tlbsel: int, esel: int) -> None:
-    flags = ref_flags(world, vcpu, tlbsel, esel)
-    if flags & E500_TLB_VALID:
-        trace_kvm_booke206_ref_release(world, ref_pfn(world, vcpu, tlbsel, esel), flags)
-        set_ref_flags(world, vcpu, tlbsel, esel, 0)
+def _release_refs(world: World, vcpu: int, tlbsel: int) -> None:
+    """The valid references of one guest TLB."""
+    priv = gtlb_of(world, vcpu, tlbsel).priv
+    for esel in gtlb_entries(world, vcpu, tlbsel):
+        if priv.flags[esel] & E500_TLB_VALID:
+            trace_kvm_booke206_ref_release(world, priv.pfn[esel], priv.flags[esel])
+            priv.flags[esel] = 0
 
 
 def mmu_notifier_invalidate(world: World, vm: int) -> None:

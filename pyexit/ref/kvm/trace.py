@@ -7,7 +7,7 @@ Numbers only; their text is the business of who reads the events.
 from __future__ import annotations
 
 from pyexit.ref.events import EVENT_PRINTK
-from pyexit.ref.hw.core import log
+from pyexit.ref.hw.core import log, ulong
 from pyexit.ref.kvm.vcpu import World
 
 # Kinds of event; behind each, its arguments (pyexit.h).
@@ -128,10 +128,10 @@ def warn_text(world: World, warning: int, *values: int) -> None:
 
 
 def trace_kvm_exit(world: World, vcpu: int, exit_nr: int) -> None:
-    """kvm_exit. Q29: dar and last_inst are old where the exit saves none."""
+    """kvm_exit, in unsigned longs. Q29: dar and last_inst are old where the exit saves none."""
     arch = world.vcpu[vcpu].arch
     values = (arch.regs.nip, arch.shared.msr, arch.fault_dear, arch.last_inst)
-    log(world.hw, EVENT_TRACE_EXIT, 0, exit_nr, *values)
+    log(world.hw, EVENT_TRACE_EXIT, 0, exit_nr, *(ulong(world.hw.params, value) for value in values))
 
 
 def trace_kvm_booke_queue_irqprio(world: World, vcpu: int, priority: int) -> None:
