@@ -275,7 +275,7 @@ CALL(kvm_arch_init_vm, result->ret = kvm_arch_init_vm(machine, VCPU, args[1], &r
 CALL_VOID(kvm_arch_destroy_vm)
 CALL_VOID(kvmppc_core_destroy_vm)
 CALL_INT(kvmppc_alloc_lpid)
-CALL(kvmppc_free_lpid, kvmppc_free_lpid(machine, args[1]))
+CALL(kvmppc_free_lpid, kvmppc_free_lpid(machine, (uint32_t)args[1]))
 CALL(kvm_vm_ioctl_check_extension, result->ret = kvm_vm_ioctl_check_extension(machine, VCPU, args[1]))
 CALL_CONSTANT(kvm_vm_ioctl_enable_cap, -KVM_EINVAL)	/* a Book E VM has none */
 CALL_IOCTL(kvm_arch_vm_ioctl)
@@ -312,17 +312,22 @@ CALL_INT(kvm_vcpu_ioctl_config_tlb)
 CALL_INT(kvm_vcpu_ioctl_dirty_tlb)
 CALL(mmu_notifier_invalidate, mmu_notifier_invalidate(machine, (uint32_t)args[0]))
 
-/* The kernel's argument is an entry of the array that holds both TLBs. */
+/* The kernel's argument is an entry of the array that holds both TLBs; its own are two arrays here. */
 static int call_kvmppc_e500_tlbil_one(struct pyexit_machine *machine, const uint64_t *args,
 				      struct pyexit_result *result)
 {
-	uint64_t tlb1 = machine->e500[VCPU].gtlb_offset[1];
+	uint32_t entry = (uint32_t)args[1];
+	struct kvm_gtlb tlb = kvmppc_gtlb(machine, VCPU, 0);
+	struct kvm_gtlbe gtlbe;
 
 	(void)result;
-	if (args[1] < tlb1)
-		kvmppc_e500_tlbil_one(machine, VCPU, 0, (uint32_t)args[1]);
-	else
-		kvmppc_e500_tlbil_one(machine, VCPU, 1, (uint32_t)(args[1] - tlb1));
+	tlb.offset = 0;
+	if (tlb.room == KVM_E500_TLB0_ENTRIES && entry >= KVM_E500_TLB0_ENTRIES) {
+		tlb = kvmppc_gtlb(machine, VCPU, 1);
+		entry -= KVM_E500_TLB0_ENTRIES;
+	}
+	gtlbe = kvmppc_gtlbe(&tlb, entry);
+	kvmppc_e500_tlbil_one(machine, VCPU, &gtlbe);
 	return 0;
 }
 

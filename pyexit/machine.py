@@ -93,6 +93,7 @@ PUBLIC = (
     "snapshot",
     "state",
     "store_word",
+    "thread_of",
     "tlb",
     "tlb_entry",
     "tlbilx",
@@ -329,6 +330,12 @@ class Machine(Userspace):
     def shape(self) -> Shape:
         """How many cores, hardware threads, VMs and vcpus there are."""
         return self._layout.shape
+
+    def thread_of(self, vcpu: int = 0) -> int:
+        """The number of the hardware thread to which a vcpu is pinned."""
+        bounded("vcpu", vcpu, 0, self.shape.vcpus - 1)
+        threads = self._options.vcpu_thread
+        return threads[vcpu] if threads is not None else vcpu % self.shape.threads
 
     @property
     def functions(self) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ static int lookaside_valid(const struct pyexit_options *options)
 
 static int search_valid(uint32_t search)
 {
-	return search <= PYEXIT_SEARCH_SCALAR || page_hits_of(search) != NULL;
+	return search <= PYEXIT_SEARCH_SCALAR || pyexit_page_hits(search) != NULL;
 }
 
 static int counts_valid(const struct pyexit_options *options)
@@ -290,8 +290,8 @@ static void lay_machine(uint8_t *memory, const struct plan *plan, const struct p
 	m->lookaside_lines = options->lookaside;
 	m->lookaside_checked = options->lookaside_checked;
 	m->lookaside = (void *)(memory + plan->lookaside);
-	m->search = options->search == PYEXIT_SEARCH_AUTO ? best_search() : options->search;
-	m->hw.page_hits = page_hits_of(m->search);
+	m->search = options->search == PYEXIT_SEARCH_AUTO ? pyexit_best_search() : options->search;
+	m->hw.page_hits = pyexit_page_hits(m->search);
 	m->handler = options->handler;
 	if (options->host_ops)
 		m->ops = *options->host_ops;

@@ -79,7 +79,7 @@ __attribute__((target("sse4.1"))) static uint64_t page_hits_sse41(const struct p
 	return hits;
 }
 
-page_hits_t *page_hits_of(uint32_t search)
+page_hits_t *pyexit_page_hits(uint32_t search)
 {
 	switch (search) {
 	case PYEXIT_SEARCH_AVX512:
@@ -114,14 +114,14 @@ static uint64_t page_hits_neon(const struct pyexit_htlb1 *tlb, uint32_t entries,
 	return hits;
 }
 
-page_hits_t *page_hits_of(uint32_t search)
+page_hits_t *pyexit_page_hits(uint32_t search)
 {
 	return search == PYEXIT_SEARCH_NEON ? page_hits_neon : 0;
 }
 
 #else
 
-page_hits_t *page_hits_of(uint32_t search)
+page_hits_t *pyexit_page_hits(uint32_t search)
 {
 	(void)search;
 	return 0;
@@ -130,13 +130,13 @@ page_hits_t *page_hits_of(uint32_t search)
 #endif
 
 /* Best first; a vector never reads past the array, which has the most entries that a TLB1 can have. */
-uint32_t best_search(void)
+uint32_t pyexit_best_search(void)
 {
 	static const uint32_t searches[] = { PYEXIT_SEARCH_AVX512, PYEXIT_SEARCH_AVX2, PYEXIT_SEARCH_SSE41,
 					     PYEXIT_SEARCH_NEON };
 
 	for (size_t i = 0; i < sizeof(searches) / sizeof(searches[0]); i++)
-		if (page_hits_of(searches[i]))
+		if (pyexit_page_hits(searches[i]))
 			return searches[i];
 	return PYEXIT_SEARCH_SCALAR;
 }

@@ -439,16 +439,16 @@ struct pyexit_kvm_arch {
 };
 
 /* pyexit_memslots.flags */
-#define PYEXIT_MEMSLOT_INVALID 1u
+#define PYEXIT_MEMSLOT_INVALID 1
 
 /* pyexit_vmas.flags */
-#define PYEXIT_VMA_PFNMAP 1u
-#define PYEXIT_VMA_HUGETLB 2u
+#define PYEXIT_VMA_PFNMAP 1
+#define PYEXIT_VMA_HUGETLB 2
 
 /* pyexit_backings.pte: what the host's page table says of the pages */
-#define PYEXIT_PTE_PRESENT 0u
-#define PYEXIT_PTE_NOT_PRESENT 1u
-#define PYEXIT_PTE_NONE 2u
+#define PYEXIT_PTE_PRESENT 0
+#define PYEXIT_PTE_NOT_PRESENT 1
+#define PYEXIT_PTE_NONE 2
 
 /*
  * How a VM's memory lies in its VMM and in the host (mmu-kvm 8.1): guest
@@ -744,14 +744,14 @@ struct pyexit_user_pvinfo {
 };
 
 /* What the VMM's memory holds for the ioctls of a vcpu, and where (vectors/SCHEMA.md, User memory). */
-#define PYEXIT_USER_CAP 0x1000u
-#define PYEXIT_USER_CONFIG_TLB 0x2000u
-#define PYEXIT_USER_TLB_PARAMS 0x3000u
-#define PYEXIT_USER_ONE_REG 0x4000u
-#define PYEXIT_USER_BUF 0x5000u
-#define PYEXIT_USER_DIRTY 0x6000u
-#define PYEXIT_USER_IRQ 0x7000u
-#define PYEXIT_USER_PVINFO 0x8000u
+#define PYEXIT_USER_CAP 0x1000
+#define PYEXIT_USER_CONFIG_TLB 0x2000
+#define PYEXIT_USER_TLB_PARAMS 0x3000
+#define PYEXIT_USER_ONE_REG 0x4000
+#define PYEXIT_USER_BUF 0x5000
+#define PYEXIT_USER_DIRTY 0x6000
+#define PYEXIT_USER_IRQ 0x7000
+#define PYEXIT_USER_PVINFO 0x8000
 
 struct pyexit_user {
 	struct pyexit_user_regs regs;

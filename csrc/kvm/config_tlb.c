@@ -10,8 +10,8 @@
 /* Bytes of an entry in userspace's array. */
 #define GTLBE_SIZE 24u
 
-/* The most pages that an array of 32-bit length can touch. */
-#define SHARED_PAGES_MOST 0x100001u
+/* The most pages that an array of PYEXIT_SW_TLB_ENTRIES entries is in. */
+#define SHARED_PAGES_MOST 26u
 
 /* TLB0CFG tells sizes up to this (mmu-kvm 2). */
 #define TLB0CFG_ENTRIES_MOST 2048u
@@ -144,13 +144,11 @@ static void free_own_array(struct pyexit_machine *machine, uint32_t vcpu)
 static void free_user_array(struct pyexit_machine *machine, uint32_t vcpu)
 {
 	struct pyexit_e500 *e500 = &machine->e500[vcpu];
-	struct pyexit_swtlb *sw = machine->swtlb ? &machine->swtlb[vcpu] : NULL;
+	struct pyexit_swtlb *sw = &machine->swtlb[vcpu];
 
-	if (sw) {
-		memset(&sw->priv0, 0, sizeof(sw->priv0));
-		memset(&sw->priv1, 0, sizeof(sw->priv1));
-		memset(sw->g2h_tlb1_map, 0, sizeof(sw->g2h_tlb1_map));
-	}
+	memset(&sw->priv0, 0, sizeof(sw->priv0));
+	memset(&sw->priv1, 0, sizeof(sw->priv1));
+	memset(sw->g2h_tlb1_map, 0, sizeof(sw->g2h_tlb1_map));
 	kvmppc_service(machine, PYEXIT_SERVICE_VFREE);
 	put_pages(machine,
 		  e500->num_shared_tlb_pages < SHARED_PAGES_MOST ? e500->num_shared_tlb_pages : SHARED_PAGES_MOST, 1);
@@ -163,7 +161,7 @@ static void free_gtlb(struct pyexit_machine *machine, uint32_t vcpu)
 	report_free(machine, PYEXIT_OBJECT_G2H_TLB1_MAP, 0);
 	report_free(machine, PYEXIT_OBJECT_GTLB_PRIV0, 0);
 	report_free(machine, PYEXIT_OBJECT_GTLB_PRIV1, 0);
-	if (machine->e500[vcpu].num_shared_tlb_pages)
+	if (machine->e500[vcpu].num_shared_tlb_pages && machine->swtlb)
 		free_user_array(machine, vcpu);
 	else
 		free_own_array(machine, vcpu);

@@ -128,7 +128,6 @@ static int kvmppc_e500_tlb_init(struct pyexit_machine *machine, uint32_t vcpu, u
 	struct pyexit_e500 *e500 = &machine->e500[vcpu];
 	int ret;
 
-	e500->num_shared_tlb_pages = 0;
 	if (!host_tlb_usable(machine, vcpu) || !allocate(machine, vcpu, PYEXIT_OBJECT_H2G_TLB1_RMAP, n)) {
 		kvmppc_e500_tlbil_all(machine, vcpu);
 		return -1;
@@ -288,11 +287,11 @@ static int two_threads(const struct pyexit_machine *machine, uint32_t vcpu)
 	return kvmppc_host(machine, vcpu)->threads_per_core == 2;
 }
 
-/* The id allocator of the host kernel: the lowest free one of [@min, @max], or -errno. */
-static int ida_alloc_range(struct pyexit_machine *machine, uint32_t vcpu, uint32_t min, uint32_t max)
+/* The id allocator of the host kernel: the lowest free one of [@min, @max], at most 63, or -errno. */
+static int ida_alloc_range(struct pyexit_machine *machine, uint32_t vcpu, int min, int max)
 {
 	uint64_t *inuse = &machine->host[0].lpid_inuse;
-	uint32_t id = min;
+	int id = min;
 	int ret;
 
 	while (id <= max && *inuse >> id & 1)
@@ -300,17 +299,17 @@ static int ida_alloc_range(struct pyexit_machine *machine, uint32_t vcpu, uint32
 	if (kvmppc_host(machine, vcpu)->ida_err)
 		ret = -KVM_ENOMEM;
 	else
-		ret = id <= max ? (int)id : -KVM_ENOSPC;
+		ret = id <= max ? id : -KVM_ENOSPC;
 	if (ret >= 0)
 		*inuse |= (uint64_t)1 << id;
-	ppc_event(&machine->hw.events, PYEXIT_EVENT_IDA_ALLOC_RANGE, 0, min, max, (uint64_t)ret);
+	ppc_event(&machine->hw.events, PYEXIT_EVENT_IDA_ALLOC_RANGE, 0, (uint64_t)min, (uint64_t)max, (uint64_t)ret);
 	return ret;
 }
 
 static int kvmppc_alloc_lpid(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	uint32_t lpids = KVMPPC_NR_LPIDS >> two_threads(machine, vcpu);
-	int lpid = ida_alloc_range(machine, vcpu, 1, lpids - 1);
+	uint32_t threads = kvmppc_host(machine, vcpu)->threads_per_core;
+	int lpid = ida_alloc_range(machine, vcpu, 1, (int)(KVMPPC_NR_LPIDS / (threads ? threads : 1)) - 1);
 
 	if (lpid >= 0)
 		return lpid;
@@ -318,7 +317,7 @@ static int kvmppc_alloc_lpid(struct pyexit_machine *machine, uint32_t vcpu)
 	return -KVM_ENOMEM;
 }
 
-static void kvmppc_free_lpid(struct pyexit_machine *machine, uint64_t lpid)
+static void kvmppc_free_lpid(struct pyexit_machine *machine, uint32_t lpid)
 {
 	ppc_event(&machine->hw.events, PYEXIT_EVENT_IDA_FREE, 0, lpid, 0, 0);
 	if (lpid < KVMPPC_NR_LPIDS)

@@ -39,6 +39,6 @@ static void kvmppc_core_destroy_vm(struct pyexit_machine *machine, uint32_t vcpu
 
 /* The lowest free LPID from 1 on, or -ENOMEM.  LPIDs of all machines are in the host record of thread 0. */
 static int kvmppc_alloc_lpid(struct pyexit_machine *machine, uint32_t vcpu);
-static void kvmppc_free_lpid(struct pyexit_machine *machine, uint64_t lpid);
+static void kvmppc_free_lpid(struct pyexit_machine *machine, uint32_t lpid);
 
 #endif

@@ -237,7 +237,6 @@ static int kvmppc_emulate_instruction(struct pyexit_machine *machine, uint32_t v
 	struct kvmppc_inst inst = {
 		.machine = machine, .arch = arch, .e500 = &machine->e500[vcpu], .vcpu = vcpu, .advance = 1,
 	};
-	uint64_t pc = arch->regs.nip;
 	int result;
 
 	kvmppc_set_exit_type(machine, vcpu, EMULATED_INST_EXITS);
@@ -247,7 +246,7 @@ static int kvmppc_emulate_instruction(struct pyexit_machine *machine, uint32_t v
 	result = kvmppc_emulate_op(&inst, generic_ops, sizeof(generic_ops) / sizeof(generic_ops[0]));
 	if (result == EMULATE_FAIL)
 		result = emulate_in_core(&inst);
-	trace_kvm_ppc_instr(machine, inst.word, pc, result);
+	trace_kvm_ppc_instr(machine, inst.word, arch->regs.nip, result);
 	if (inst.advance)	/* Q31: not cut in a 32-bit guest of a 64-bit kernel */
 		arch->regs.nip = (ulong_t)(arch->regs.nip + 4);
 	return result;

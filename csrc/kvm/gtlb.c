@@ -9,46 +9,31 @@
 /* MAS1 of a page of 4 KiB (size code 2) */
 #define MAS1_TSIZE_4K (2u << MAS1_TSIZE_SHIFT)
 
-/* How many of @wanted entries there is room for. */
-static uint32_t reachable(uint32_t wanted, uint32_t offset, uint32_t room)
-{
-	if (offset >= room)
-		return 0;
-	return wanted < room - offset ? wanted : room - offset;
-}
-
 static void own_array(struct pyexit_e500 *e500, uint32_t tlbsel, struct kvm_gtlb *tlb)
 {
-	tlb->entries = reachable(tlb->size, 0, tlbsel ? KVM_E500_TLB1_ENTRIES : KVM_E500_TLB0_ENTRIES);
-	if (tlbsel) {
-		tlb->mas8 = e500->gtlb1.mas8;
-		tlb->mas1 = e500->gtlb1.mas1;
-		tlb->mas2 = e500->gtlb1.mas2;
-		tlb->mas7_3 = e500->gtlb1.mas7_3;
-		tlb->pfn = e500->gtlb_priv1.pfn;
-		tlb->flags = e500->gtlb_priv1.flags;
-		return;
-	}
-	tlb->mas8 = e500->gtlb0.mas8;
-	tlb->mas1 = e500->gtlb0.mas1;
-	tlb->mas2 = e500->gtlb0.mas2;
-	tlb->mas7_3 = e500->gtlb0.mas7_3;
-	tlb->pfn = e500->gtlb_priv0.pfn;
-	tlb->flags = e500->gtlb_priv0.flags;
+	tlb->room = tlbsel ? KVM_E500_TLB1_ENTRIES : KVM_E500_TLB0_ENTRIES;
+	tlb->refs = tlb->room;
+	tlb->mas8 = tlbsel ? e500->gtlb1.mas8 : e500->gtlb0.mas8;
+	tlb->mas1 = tlbsel ? e500->gtlb1.mas1 : e500->gtlb0.mas1;
+	tlb->mas2 = tlbsel ? e500->gtlb1.mas2 : e500->gtlb0.mas2;
+	tlb->mas7_3 = tlbsel ? e500->gtlb1.mas7_3 : e500->gtlb0.mas7_3;
+	tlb->pfn = tlbsel ? e500->gtlb_priv1.pfn : e500->gtlb_priv0.pfn;
+	tlb->flags = tlbsel ? e500->gtlb_priv1.flags : e500->gtlb_priv0.flags;
+	tlb->map = e500->g2h_tlb1_map;
 }
 
 static void user_array(struct pyexit_swtlb *sw, uint32_t tlbsel, uint32_t offset, struct kvm_gtlb *tlb)
 {
-	uint32_t room = tlbsel ? PYEXIT_SW_TLB1_ENTRIES : PYEXIT_SW_TLB_ENTRIES;
-
-	tlb->entries = reachable(reachable(tlb->size, offset, PYEXIT_SW_TLB_ENTRIES), 0, room);
-	offset = tlb->entries ? offset : 0;
-	tlb->mas8 = sw->tlb.mas8 + offset;
-	tlb->mas1 = sw->tlb.mas1 + offset;
-	tlb->mas2 = sw->tlb.mas2 + offset;
-	tlb->mas7_3 = sw->tlb.mas7_3 + offset;
+	tlb->offset = offset;
+	tlb->room = PYEXIT_SW_TLB_ENTRIES;
+	tlb->refs = tlbsel ? PYEXIT_SW_TLB1_ENTRIES : PYEXIT_SW_TLB_ENTRIES;
+	tlb->mas8 = sw->tlb.mas8;
+	tlb->mas1 = sw->tlb.mas1;
+	tlb->mas2 = sw->tlb.mas2;
+	tlb->mas7_3 = sw->tlb.mas7_3;
 	tlb->pfn = tlbsel ? sw->priv1.pfn : sw->priv0.pfn;
 	tlb->flags = tlbsel ? sw->priv1.flags : sw->priv0.flags;
+	tlb->map = sw->g2h_tlb1_map;
 }
 
 static struct kvm_gtlb kvmppc_gtlb(const struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel)
@@ -57,22 +42,12 @@ static struct kvm_gtlb kvmppc_gtlb(const struct pyexit_machine *machine, uint32_
 	const struct pyexit_gtlb_params *params = tlbsel ? &e500->gtlb_params1 : &e500->gtlb_params0;
 	struct kvm_gtlb tlb = { .size = params->entries, .ways = params->ways, .sets = params->sets };
 
-	if (!e500->num_shared_tlb_pages)
-		own_array(e500, tlbsel, &tlb);
-	else if (machine->swtlb)
+	if (e500->num_shared_tlb_pages && machine->swtlb)
 		user_array(&machine->swtlb[vcpu], tlbsel, e500->gtlb_offset[tlbsel], &tlb);
+	else
+		own_array(e500, tlbsel, &tlb);
+	tlb.entries = tlb.size < tlb.refs ? tlb.size : tlb.refs;
 	return tlb;
-}
-
-static uint64_t *kvmppc_g2h_tlb1_map(const struct pyexit_machine *machine, uint32_t vcpu, uint32_t esel)
-{
-	struct kvm_gtlb tlb1 = kvmppc_gtlb(machine, vcpu, 1);
-
-	if (esel >= tlb1.entries)
-		return NULL;
-	if (machine->e500[vcpu].num_shared_tlb_pages)
-		return &machine->swtlb[vcpu].g2h_tlb1_map[esel];
-	return &machine->e500[vcpu].g2h_tlb1_map[esel];
 }
 
 static int is_valid(const struct kvm_gtlbe *gtlbe)
@@ -80,13 +55,14 @@ static int is_valid(const struct kvm_gtlbe *gtlbe)
 	return (gtlbe->mas1 & MAS1_V) != 0;
 }
 
-static void set_gtlbe(const struct kvm_gtlb *tlb, uint32_t i, const struct kvm_gtlbe *gtlbe)
+/* mas8 is nobody's. */
+static void set_gtlbe(const struct kvm_gtlb *tlb, uint64_t i, const struct kvm_gtlbe *gtlbe)
 {
-	if (i >= tlb->entries)
-		return;
-	tlb->mas1[i] = gtlbe->mas1;
-	tlb->mas2[i] = gtlbe->mas2;
-	tlb->mas7_3[i] = gtlbe->mas7_3;
+	uint32_t k = kvmppc_bound(i + tlb->offset, tlb->room);
+
+	tlb->mas1[k] = gtlbe->mas1;
+	tlb->mas2[k] = gtlbe->mas2;
+	tlb->mas7_3[k] = gtlbe->mas7_3;
 }
 
 /* mmu-kvm 3.3: unaligned bounds, 8-bit TID, no permissions */
@@ -100,9 +76,9 @@ static int gtlb_match(const struct kvm_gtlbe *gtlbe, ulong_t ea, uint32_t pid, i
 }
 
 /* The first entry of the set of TLB0 that @ea is in. */
-static uint32_t gtlb0_set_base(const struct kvm_gtlb *tlb, uint64_t ea)
+static uint64_t gtlb0_set_base(const struct kvm_gtlb *tlb, uint64_t ea)
 {
-	return ((uint32_t)(ea >> PPC_PAGE_SHIFT) & (tlb->sets - 1)) * tlb->ways;
+	return (uint64_t)((uint32_t)(ea >> PPC_PAGE_SHIFT) & (tlb->sets - 1)) * tlb->ways;
 }
 
 static int32_t kvmppc_e500_tlb_index(const struct pyexit_machine *machine, uint32_t vcpu, ulong_t ea, uint32_t tlbsel,
@@ -110,16 +86,16 @@ static int32_t kvmppc_e500_tlb_index(const struct pyexit_machine *machine, uint3
 {
 	const struct pyexit_e500 *e500 = &machine->e500[vcpu];
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
-	uint32_t base = tlbsel ? 0 : gtlb0_set_base(&tlb, ea);
-	uint32_t n = tlbsel ? tlb.entries : tlb.ways;
+	uint64_t base = tlbsel ? 0 : gtlb0_set_base(&tlb, ea);
+	uint32_t n = tlbsel || tlb.ways > tlb.refs ? tlb.entries : tlb.ways;
 
 	if (tlbsel && (ea < (ulong_t)e500->tlb1_min_eaddr || ea > (ulong_t)e500->tlb1_max_eaddr))
 		return -1;
-	for (uint32_t i = base; i < tlb.entries && i - base < n; i++) {
-		struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, i);
+	for (uint32_t i = 0; i < n; i++) {
+		struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, base + i);
 
 		if (gtlb_match(&gtlbe, ea, pid, as))
-			return (int32_t)i;
+			return (int32_t)kvmppc_bound(base + i, tlb.refs);
 	}
 	return -1;
 }
@@ -308,8 +284,8 @@ static uint32_t chosen_esel(const struct kvm_gtlb *tlb, uint32_t tlbsel, const s
 	uint32_t esel = (shared->mas0 & MAS0_ESEL_MASK) >> MAS0_ESEL_SHIFT;
 
 	if (tlbsel)
-		return esel & (tlb->size - 1);
-	return gtlb0_set_base(tlb, shared->mas2) + (esel & (tlb->ways - 1));
+		return kvmppc_bound(esel & (tlb->size - 1), tlb->refs);
+	return kvmppc_bound(gtlb0_set_base(tlb, shared->mas2) + (esel & (tlb->ways - 1)), tlb->refs);
 }
 
 static void load_guest_mas(struct pyexit_shared *shared, const struct kvm_gtlbe *gtlbe)
@@ -500,9 +476,9 @@ static void slot_evicted(struct pyexit_machine *machine, uint32_t vcpu, uint32_t
 {
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, 1);
 	struct kvm_tlbe_ref ref = kvmppc_ref(&tlb, esel);
-	uint64_t *map = kvmppc_g2h_tlb1_map(machine, vcpu, esel);
+	uint64_t *map = kvmppc_g2h_tlb1_map(&tlb, esel);
 
-	if (!map || slot >= PYEXIT_TLB1_ENTRIES || !(*map >> slot & 1))
+	if (slot >= PYEXIT_TLB1_ENTRIES || !(*map >> slot & 1))
 		return;
 	*map &= ~((uint64_t)1 << slot);
 	machine->e500[vcpu].h2g_tlb1_rmap[slot] = 0;

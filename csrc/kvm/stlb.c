@@ -2,7 +2,6 @@
 #include "stlb.h"
 
 #include "../hw/tlbops.h"
-#include "gtlb.h"
 #include "host.h"
 #include "memslot.h"
 #include "trace.h"
@@ -247,10 +246,10 @@ static int kvmppc_e500_shadow_map(struct pyexit_machine *machine, uint32_t vcpu,
 static void take_slot(struct pyexit_machine *machine, uint32_t vcpu, uint32_t slot)
 {
 	uint32_t owner = machine->e500[vcpu].h2g_tlb1_rmap[slot];
-	uint64_t *map = owner ? kvmppc_g2h_tlb1_map(machine, vcpu, owner - 1) : NULL;
+	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, 1);
 
-	if (map)
-		*map &= ~((uint64_t)1 << slot);
+	if (owner)
+		*kvmppc_g2h_tlb1_map(&tlb, owner - 1) &= ~((uint64_t)1 << slot);
 }
 
 /* mmu-kvm 8.5 */
@@ -258,13 +257,11 @@ static uint32_t allocate_slot(struct pyexit_machine *machine, uint32_t vcpu, uin
 {
 	struct pyexit_e500 *e500 = &machine->e500[vcpu];
 	uint32_t slot = e500->host_tlb1_nv & (PYEXIT_TLB1_ENTRIES - 1);
-	uint64_t *map = kvmppc_g2h_tlb1_map(machine, vcpu, esel);
+	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, 1);
 
 	e500->host_tlb1_nv = (int32_t)slot + 1 >= host_tlb1_slots(machine, vcpu) ? 0 : slot + 1;
 	take_slot(machine, vcpu, slot);
-	if (!map)
-		return slot;
-	*map |= (uint64_t)1 << slot;
+	*kvmppc_g2h_tlb1_map(&tlb, esel) |= (uint64_t)1 << slot;
 	e500->h2g_tlb1_rmap[slot] = esel + 1;
 	return slot;
 }
@@ -318,20 +315,18 @@ static void kvmppc_mmu_map(struct pyexit_machine *machine, uint32_t vcpu, ulong_
 		map_tlb0(machine, vcpu, eaddr, index & 0xffff);
 }
 
-static void kvmppc_e500_tlbil_one(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel)
+/* mmu-kvm 9.4 */
+static void kvmppc_e500_tlbil_one(struct pyexit_machine *machine, uint32_t vcpu, const struct kvm_gtlbe *gtlbe)
 {
-	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
-	struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, esel);
 	uint32_t thread = kvmppc_thread(machine, vcpu);
-	struct ppc_end end;
 	uint32_t mas1;
 
 	kvmppc_mtspr(machine, vcpu, SPR_MAS6,
-		     get_tlb_tid(&gtlbe) << MAS6_SPID_SHIFT | (gtlbe.mas1 & MAS1_TS ? MAS6_SAS : 0));
+		     get_tlb_tid(gtlbe) << MAS6_SPID_SHIFT | (gtlbe->mas1 & MAS1_TS ? MAS6_SAS : 0));
 	kvmppc_mtspr(machine, vcpu, SPR_MAS5, MAS5_SGS | kvmppc_get_lpid(machine, vcpu));
-	end = ppc_tlbsx(&machine->hw, thread, get_tlb_eaddr(&gtlbe));
+	(void)ppc_tlbsx(&machine->hw, thread, get_tlb_eaddr(gtlbe));
 	mas1 = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_MAS1);
-	if (end.outcome == PYEXIT_DONE && mas1 & MAS1_V) {
+	if (mas1 & MAS1_V) {
 		kvmppc_mtspr(machine, vcpu, SPR_MAS1, mas1 & ~MAS1_V);
 		(void)ppc_tlbwe(&machine->hw, thread);
 	}
@@ -380,8 +375,9 @@ static void warn_if_inconsistent(struct pyexit_machine *machine, uint32_t flags,
 static void inval_gtlbe_on_host(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel)
 {
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
+	struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, esel);
 	struct kvm_tlbe_ref ref = kvmppc_ref(&tlb, esel);
-	uint64_t *map = tlbsel ? kvmppc_g2h_tlb1_map(machine, vcpu, esel) : NULL;
+	uint64_t *map = tlbsel ? kvmppc_g2h_tlb1_map(&tlb, esel) : NULL;
 
 	warn_if_inconsistent(machine, ref.flags, map ? *map : 0);
 	if (map && ref.flags & E500_TLB_BITMAP) {
@@ -393,7 +389,7 @@ static void inval_gtlbe_on_host(struct pyexit_machine *machine, uint32_t vcpu, u
 		ref.flags &= ~(E500_TLB_TLB0 | E500_TLB_VALID);
 	}
 	if (ref.flags & E500_TLB_VALID)
-		kvmppc_e500_tlbil_one(machine, vcpu, tlbsel, esel);
+		kvmppc_e500_tlbil_one(machine, vcpu, &gtlbe);
 	ref.flags = 0;
 	kvmppc_set_ref(&tlb, esel, ref);
 }
@@ -413,13 +409,13 @@ static void release_refs(struct pyexit_machine *machine, uint32_t vcpu, uint32_t
 
 static void kvmppc_core_flush_tlb(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	uint32_t tlb1_entries = kvmppc_gtlb(machine, vcpu, 1).entries;
+	struct kvm_gtlb tlb1 = kvmppc_gtlb(machine, vcpu, 1);
 
 	kvmppc_e500_tlbil_all(machine, vcpu);
 	release_refs(machine, vcpu, 0);
 	release_refs(machine, vcpu, 1);
-	for (uint32_t i = 0; i < tlb1_entries; i++)
-		*kvmppc_g2h_tlb1_map(machine, vcpu, i) = 0;
+	for (uint32_t i = 0; i < tlb1.entries; i++)
+		tlb1.map[i] = 0;
 	for (uint32_t i = 0; i < PYEXIT_TLB1_ENTRIES; i++)
 		machine->e500[vcpu].h2g_tlb1_rmap[i] = 0;
 }

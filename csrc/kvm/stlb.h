@@ -6,7 +6,7 @@
 #ifndef KVM_STLB_H
 #define KVM_STLB_H
 
-#include "vcpu.h"
+#include "gtlb.h"
 
 /* The page of guest @eaddr at guest real @gpaddr, of guest entry @index, into the host TLB (mmu-kvm 7). */
 static void kvmppc_mmu_map(struct pyexit_machine *machine, uint32_t vcpu, ulong_t eaddr, uint64_t gpaddr,
@@ -15,8 +15,8 @@ static void kvmppc_mmu_map(struct pyexit_machine *machine, uint32_t vcpu, ulong_
 /* The shadow of one guest entry is taken away, with all that is known of it (mmu-kvm 9). */
 static void inval_gtlbe_on_host(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel);
 
-/* The host entry for the address of guest entry @esel is searched and cleared, no more (mmu-kvm 9.4). */
-static void kvmppc_e500_tlbil_one(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel);
+/* The host entry for the address of a guest entry is searched and cleared, no more (mmu-kvm 9.4). */
+static void kvmppc_e500_tlbil_one(struct pyexit_machine *machine, uint32_t vcpu, const struct kvm_gtlbe *gtlbe);
 
 /* Invalidate the host TLB entries of @vcpu's LPID. */
 static void kvmppc_e500_tlbil_all(struct pyexit_machine *machine, uint32_t vcpu);

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ from pyexit.layout import RECORDS
 
 _ARGS = 8  # a call with more arguments gets a longer array
 _EVENTS = 256  # taken out of the ring at a time
+_EVENT = struct.Struct("<2I8Q")  # struct pyexit_event
 _CHUNK = 1024  # bytes of a dirty bitmap looked at together
 
 if lib.pyexit_abi_check(lib.PYEXIT_ABI_MAJOR, lib.PYEXIT_ABI_MINOR):
@@ -248,9 +250,7 @@ class Native:
     def read_ram(self, address: int, size: int) -> bytes:
         """pyexit_ram_read()."""
         data = ffi.new("uint8_t[]", size)
-        check(
-            lib.pyexit_ram_read(self.raw, address, data, size), f"read of {size} bytes at {address:#x}"
-        )
+        check(lib.pyexit_ram_read(self.raw, address, data, size), f"read of {size} bytes at {address:#x}")
         return bytes(ffi.buffer(data))
 
     def write_ram(self, address: int, data: bytes) -> None:
@@ -273,7 +273,8 @@ class Native:
         """pyexit_events(), until the ring is empty."""
         taken: list[Event] = []
         while count := lib.pyexit_events(self.raw, self._events, _EVENTS):
-            taken += [Event(e.kind, e.detail, tuple(e.arg)) for e in self._events[0:count]]
+            data = ffi.buffer(self._events, count * _EVENT.size)
+            taken += [Event(kind, detail, tuple(args)) for kind, detail, *args in _EVENT.iter_unpack(data)]
         return taken
 
     def lost_events(self) -> int:

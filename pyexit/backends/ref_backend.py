@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
@@ -59,70 +59,78 @@ def create(options: Options) -> Reference:
 
 
 class Slot(NamedTuple):
-    """Where one leaf lives in a reference object: the attribute, in the object at `path` below the record."""
+    """Where one leaf lives: an attribute of an object of the reference, and its bytes in the record."""
 
-    path: str
     name: str
-    leaf: Leaf
-    start: int  # index of the first value among those of the record
+    path: str
+    start: int
+    end: int
+    size: int  # of an element
+    length: int  # of an array in elements; 0 for a scalar
+    code: str  # of an element, as struct has it
+    group: int  # of the codec
+    place: int  # in the group
 
-    def owner(self, obj: Any) -> Any:
-        """The object that has the attribute."""
-        return attrgetter(self.path)(obj) if self.path else obj
+
+class Group(NamedTuple):
+    """The leaves that are attributes of one object: a getter of it, and one of all of them."""
+
+    owner: Callable[[Any], Any]
+    gather: Callable[[Any], tuple[Any, ...]]
+    slots: tuple[Slot, ...]
 
 
 class Codec:
     """One record kind: objects of the reference to bytes and back."""
 
     def __init__(self, kind: str) -> None:
-        self.slots: list[Slot] = []
-        form, end, values = ["<"], 0, 0
-        for leaf in _leaves(kind):
-            path, _, name = leaf.path.rpartition(".")
-            self.slots.append(Slot(path, name, leaf, values))
-            form.append(f"{leaf.offset - end}x{leaf.elements}{leaf.code}")
-            end, values = leaf.end, values + leaf.elements
-        form.append(f"{record(kind).size - end}x")
         self.kind = kind
-        self.struct = struct.Struct("".join(form))
-        self.gather = attrgetter(*(slot.leaf.path for slot in self.slots))
-        self.starts = [slot.leaf.offset for slot in self.slots]
+        leaves = _leaves(kind)
+        owners: dict[str, list[Slot]] = {}
+        self.slots: list[Slot] = []
+        for leaf in leaves:
+            path, _, name = leaf.path.rpartition(".")
+            group = owners.setdefault(path, [])
+            bounds = leaf.offset, leaf.end, leaf.size, leaf.count, leaf.code
+            self.slots.append(Slot(name, leaf.path, *bounds, list(owners).index(path), len(group)))
+            group.append(self.slots[-1])
+        self.groups = [_group(path, slots) for path, slots in owners.items()]
+        self.padding = _padding(record(kind).size, leaves)
         self.places = {
-            (slot.leaf.offset + index * slot.leaf.size, slot.leaf.size): (slot, index)
+            (start, slot.size): (slot, index)
             for slot in self.slots
-            for index in range(slot.leaf.elements)
+            for index, start in enumerate(range(slot.start, slot.end, slot.size))
         }
 
-    def encode(self, obj: Any, gathered: tuple[Any, ...]) -> bytes:
-        """The bytes of the record, from what gather() says of the object."""
-        values: list[int] = []
-        for slot, value in zip(self.slots, gathered, strict=True):
-            if slot.leaf.count:
-                values += value
-            else:
-                values.append(value)
+    def put(self, data: bytearray, slot: Slot, value: Any) -> None:
+        """The bytes of one field."""
         try:
-            return self.struct.pack(*values)
-        except struct.error as error:
-            raise ValueError(f"the reference holds a value that does not fit: {self._misfit(obj)}") from error
+            if slot.length:
+                struct.pack_into(f"<{slot.length}{slot.code}", data, slot.start, *value)
+            else:
+                data[slot.start : slot.end] = value.to_bytes(slot.size, "little")
+        except (AttributeError, OverflowError, struct.error) as error:
+            wrong = f"{self.kind}.{slot.path} = {value!r}"
+            raise ValueError(f"the reference holds a value that does not fit: {wrong}") from error
 
-    def update(self, obj: Any, old: bytes, new: bytes) -> None:
-        """Set what differs between the bytes that the object has and new ones."""
-        differing = int.from_bytes(old, "little") ^ int.from_bytes(new, "little")
-        done = 0  # in bytes
-        while differing >> 8 * done:
-            at = ((differing >> 8 * done & -(differing >> 8 * done)).bit_length() - 1) // 8 + done
-            slot = self.slots[bisect_right(self.starts, at) - 1]
-            if slot.leaf.offset <= at < slot.leaf.end:  # else it is padding
-                _update(slot, obj, old, new)
-            done = max(slot.leaf.end, at + 1)
 
-    def _misfit(self, obj: Any) -> str:
-        for slot, found in zip(self.slots, self.gather(obj), strict=True):
-            for value in found if slot.leaf.count else [found]:
-                if not isinstance(value, int) or value < 0 or value >> (8 * slot.leaf.size):
-                    return f"{self.kind}.{slot.leaf.path} = {value!r}"
-        return f"{self.kind} has an array of the wrong length"
+def _group(path: str, slots: list[Slot]) -> Group:
+    owner: Callable[[Any], Any] = attrgetter(path) if path else _itself
+    get = attrgetter(*(slot.name for slot in slots))
+    # attrgetter of a single name gives its value and no tuple.
+    return Group(owner, get if len(slots) > 1 else lambda found: (get(found),), tuple(slots))
+
+
+def _itself(obj: Any) -> Any:
+    return obj
+
+
+def _padding(size: int, leaves: Sequence[Leaf]) -> int:
+    """The bytes of a record that belong to no field, as the ones of a number."""
+    mask = bytearray(b"\xff" * size)
+    for leaf in leaves:
+        mask[leaf.offset : leaf.end] = bytes(leaf.end - leaf.offset)
+    return int.from_bytes(mask, "little")
 
 
 def _leaves(kind: str) -> list[Leaf]:
@@ -133,20 +141,6 @@ def _leaves(kind: str) -> list[Leaf]:
     return sorted(leaves, key=lambda leaf: leaf.offset)
 
 
-def _update(slot: Slot, obj: Any, old: bytes, new: bytes) -> None:
-    """Set one field, of an array the elements from the first to the last that differ."""
-    leaf, owner = slot.leaf, slot.owner(obj)
-    if not leaf.count:
-        setattr(owner, slot.name, int.from_bytes(new[leaf.offset : leaf.end], "little"))
-        return
-    before, after = old[leaf.offset : leaf.end], new[leaf.offset : leaf.end]
-    differing = int.from_bytes(before, "little") ^ int.from_bytes(after, "little")
-    bits = 8 * leaf.size
-    first, end = ((differing & -differing).bit_length() - 1) // bits, -(-differing.bit_length() // bits)
-    form = f"<{end - first}{leaf.code}"
-    getattr(owner, slot.name)[first:end] = struct.unpack_from(form, after, first * leaf.size)
-
-
 @cache
 def codec(kind: str) -> Codec:
     """The codec of a record kind."""
@@ -154,32 +148,83 @@ def codec(kind: str) -> Codec:
 
 
 class Object:
-    """One record of a machine: its place in the state block, its object in the reference, its bytes."""
+    """One record of a machine: its place in the state block, its object in the reference, its bytes.
+
+    `kept` are the values that the bytes stand for, group by group; its arrays are copies.
+    """
 
     def __init__(self, start: int, end: int, codec: Codec, obj: Any) -> None:
         self.start, self.end, self.codec, self.obj = start, end, codec, obj
-        self._gathered: tuple[Any, ...] = ()
-        self._data = b""
+        self.data = bytes(end - start)
+        self._kept: list[tuple[Any, ...]] = [(None,) * len(group.slots) for group in codec.groups]
 
     def image(self) -> bytes:
-        """The bytes of the record; those of the last time if no value has changed."""
-        gathered = self.codec.gather(self.obj)
-        if gathered != self._gathered:
-            self._data = self.codec.encode(self.obj, gathered)
-            self._keep(gathered)
-        return self._data
+        """The bytes of the record, made anew where a value has changed."""
+        obj, kept = self.obj, self._kept
+        changed: bytearray | None = None
+        for number, (owner, gather, slots) in enumerate(self.codec.groups):
+            values = gather(owner(obj))
+            if values != kept[number]:
+                changed = changed or bytearray(self.data)
+                kept[number] = self._taken(slots, kept[number], values, changed)
+        if changed is not None:
+            self.data = bytes(changed)
+        return self.data
+
+    def _taken(
+        self, slots: tuple[Slot, ...], kept: tuple[Any, ...], values: tuple[Any, ...], data: bytearray
+    ) -> tuple[Any, ...]:
+        """What is kept of a group's values, put into the bytes where they have changed."""
+        taken = list(kept)
+        for slot, old, value in zip(slots, kept, values, strict=True):
+            if value != old:
+                self.codec.put(data, slot, value)
+                taken[slot.place] = value[:] if slot.length else value
+        return tuple(taken)
 
     def load(self, data: bytes) -> None:
-        """Set the object from bytes."""
-        old = self.image()
-        if data != old:
-            self.codec.update(self.obj, old, data)
-            self._keep(self.codec.gather(self.obj))
-            # Padding stays 0, whatever the bytes had there.
-            self._data = self.codec.encode(self.obj, self._gathered)
+        """Set what differs between the bytes that the object has, which are up to date, and new ones."""
+        new = (int.from_bytes(data, "little") & ~self.codec.padding).to_bytes(len(data), "little")
+        for slot in self._differing(new):
+            owner = self.codec.groups[slot.group].owner(self.obj)
+            if slot.length:
+                self._set_array(slot, owner, new)
+            else:
+                self._set(slot, owner, new)
+        self.data = new
 
-    def _keep(self, gathered: tuple[Any, ...]) -> None:
-        self._gathered = tuple(value if isinstance(value, int) else value.copy() for value in gathered)
+    def _differing(self, new: bytes) -> list[Slot]:
+        """The fields whose bytes differ: halves are compared until a field is left."""
+        old, slots, found = self.data, self.codec.slots, []
+        waiting = [(0, len(slots))]
+        while waiting:
+            first, end = waiting.pop()
+            start, stop = slots[first].start, slots[end - 1].end
+            if old[start:stop] == new[start:stop]:
+                continue
+            if end - first == 1:
+                found.append(slots[first])
+                continue
+            middle = (first + end) // 2
+            waiting += [(first, middle), (middle, end)]
+        return found
+
+    def _set(self, slot: Slot, owner: Any, data: bytes) -> None:
+        """Set one field that is no array."""
+        value = int.from_bytes(data[slot.start : slot.end], "little")
+        setattr(owner, slot.name, value)
+        kept, place = self._kept[slot.group], slot.place
+        self._kept[slot.group] = (*kept[:place], value, *kept[place + 1 :])
+
+    def _set_array(self, slot: Slot, owner: Any, data: bytes) -> None:
+        """Set the elements of an array from the first to the last that differ."""
+        after, before = data[slot.start : slot.end], self.data[slot.start : slot.end]
+        differing = int.from_bytes(after, "little") ^ int.from_bytes(before, "little")
+        bits = 8 * slot.size
+        first, end = ((differing & -differing).bit_length() - 1) // bits, -(-differing.bit_length() // bits)
+        values = struct.unpack_from(f"<{end - first}{slot.code}", after, first * slot.size)
+        getattr(owner, slot.name)[first:end] = values
+        self._kept[slot.group][slot.place][first:end] = values
 
 
 class Reference:
@@ -214,6 +259,7 @@ class Reference:
         self._objects = _objects(self._world, self.layout)
         self._starts = [item.start for item in self._objects]
         self._lost = 0
+        self._touched = True  # whether the objects may have changed since their bytes were made
 
     def call_names(self) -> tuple[str, ...]:
         """The functions that call() knows."""
@@ -263,6 +309,7 @@ class Reference:
 
     def pin(self, thread: int, pin: int, level: int) -> None:
         """pyexit.ref.api.pin()."""
+        self._touched = True
         api.pin(self._world, thread, pin, level)
 
     def pending(self, vcpu: int) -> RawEnd:
@@ -282,6 +329,7 @@ class Reference:
     @contextmanager
     def _ring(self) -> Iterator[None]:
         """A full ring keeps what it has and counts what it loses, as the core's does."""
+        self._touched = True
         try:
             yield
         finally:
@@ -307,8 +355,8 @@ class Reference:
         if place is None:
             return item.image()[offset - item.start :][:size]
         slot, index = place
-        value = getattr(slot.owner(item.obj), slot.name)
-        return int(value[index] if slot.leaf.count else value).to_bytes(size, "little")
+        value = getattr(item.codec.groups[slot.group].owner(item.obj), slot.name)
+        return int(value[index] if slot.length else value).to_bytes(size, "little")
 
     def write(self, offset: int, data: bytes) -> None:
         """Change bytes of the state block."""
@@ -319,9 +367,10 @@ class Reference:
         if item is None or place is None:
             self._patch(offset, data)
             return
+        self._touched = True
         slot, index = place
-        owner, value = slot.owner(item.obj), int.from_bytes(data, "little")
-        if slot.leaf.count:
+        owner, value = item.codec.groups[slot.group].owner(item.obj), int.from_bytes(data, "little")
+        if slot.length:
             getattr(owner, slot.name)[index] = value
         else:
             setattr(owner, slot.name, value)
@@ -338,12 +387,20 @@ class Reference:
 
     def state(self) -> bytes:
         """The state block."""
-        return b"".join([item.image() for item in self._objects])
+        if self._touched:
+            for item in self._objects:
+                item.image()
+            self._touched = False
+        return b"".join([item.data for item in self._objects])
 
     def load_state(self, state: bytes) -> None:
         """Set every object from a state block."""
+        if self._touched:
+            self.state()
         for item in self._objects:
-            item.load(state[item.start : item.end])
+            data = state[item.start : item.end]
+            if data != item.data:
+                item.load(data)
 
     def read_ram(self, address: int, size: int) -> bytes:
         """RAM."""

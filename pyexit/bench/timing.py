@@ -19,7 +19,7 @@ class Timing:
 
 
 def interleaved(variants: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, Timing]:
-    """Each variant returns the ns of one operation; they run in turn, `rounds` times, after one to warm up."""
+    """Each variant returns the ns of one operation; they run in turn, `rounds` times."""
     found: dict[str, list[float]] = {name: [] for name in variants}
     for variant in variants.values():
         variant()

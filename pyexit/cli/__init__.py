@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from pyexit import __version__
-from pyexit.cli import bench, check, fuzz, info, repro, run
+from pyexit.cli import bench, check, fuzz, info, repro, run, stat
 from pyexit.errors import FieldError, ScenarioError, VectorError
 
-COMMANDS = (run, check, bench, fuzz, repro, info)
+COMMANDS = (run, check, bench, fuzz, repro, stat, info)
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

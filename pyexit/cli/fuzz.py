@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``pyexit fuzz``: a seeded differential campaign; progress, outcome shares, and the finding as a scenario."""
+"""``pyexit fuzz``: a seeded differential campaign; progress, outcome shares, findings as scenarios."""
 
 from __future__ import annotations
 

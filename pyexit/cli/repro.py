@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "repro",
         help="replay a finding, make it small, explain it",
-        description="Replay a scenario on two backends; where they differ, find a smaller one and explain it.",
+        description="Replay a scenario on two backends; if they differ, find a smaller one and explain it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

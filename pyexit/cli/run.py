@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pyexit.backends.base import FETCHES, MODELS, check_name
 
 if TYPE_CHECKING:
-    from pyexit.guest.board import Board, Settings
+    from pyexit.guest.board import Settings
     from pyexit.guest.console import Console
     from pyexit.guest.stat import Statistics
 
@@ -28,7 +28,8 @@ EPILOG = """examples:
   pyexit run /usr/lib/u-boot/qemu-ppce500/uboot.elf       U-Boot; the terminal is its console
   pyexit run uboot.elf --script commands.txt --transcript out.txt
 
-The exit status is the guest's verdict: 0, or 1 if it failed; 2 for bad input. Needs pip install pyexit[guest].
+The exit status is the guest's verdict: 0, or 1 if it failed; 2 for bad input.
+Needs pip install pyexit[guest].
 """
 
 
@@ -66,9 +67,10 @@ _TICKS_HELP = "timebase ticks that pass with each read of the timebase; default:
 def run(args: argparse.Namespace) -> int:
     """The command; the guest's verdict."""
     _check(args)
-    from pyexit.guest import board, bundled, loader, stat, vcpu
+    from pyexit.guest import board, loader, stat, vcpu
+    from pyexit.guest.bundled import IMAGE
 
-    image = loader.load(args.image or bundled.IMAGE)
+    image = loader.load(args.image or IMAGE)
     counts = stat.Statistics() if args.stat or args.image is None else None
     with ExitStack() as stack:
         settings = _settings(args, stack, counts)
@@ -79,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
         except (board.GuestError, vcpu.KernelStop) as error:
             print(f"\npyexit: {error}", file=sys.stderr)
             status = FAILED
+    sys.stdout.buffer.flush()
     if counts is not None:
+        print()
         counts.show()
     return FAILED if status else 0
 

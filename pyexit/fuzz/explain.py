@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Says in words what a finding is: where two backends part, what each did, and where the text is that decides."""
+"""Says in words what a finding is: where two backends part, what each did, which text decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyexit.scenario import Scenario, Step
 
 SHOWN_FIELDS = 12
 
-#: Where the specification speaks of a function: the beginning of its name, and the sections. The first one counts.
+#: Where the specification speaks of a function: the beginning of its name, the sections. The first counts.
 SECTIONS = (
     ("ppc_", "mmu-hardware 4-10"),
     ("kvmppc_entry_fetch", "exit 11.3, 11.6-11.8"),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Makes a finding small: fewer steps, fewer fields over the state of reset, fewer words of RAM (``pyexit repro``).
+"""Makes a finding small: fewer steps, fewer fields over the state of reset, fewer words of RAM.
 
-Delta debugging: ever smaller groups are left out, and stay out where the two backends still differ in the same
-part. What is left out of the state has the value of reset.
+Delta debugging: ever smaller groups are left out, and stay out where the two backends still differ in the
+same part. What is left out of the state has the value of reset.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 NAMES = ("native", "ref")
 EVENTS = 4096
+
+#: Whether a variant of the scenario still differs.
+Test = Callable[[Scenario], bool]
 
 #: The most runs of one minimisation.
 MAX_RUNS = 5000
@@ -67,16 +70,28 @@ def minimise(replayer: Replayer, scenario: Scenario, difference: Difference) -> 
 
     scenario = replace(scenario, steps=list(scenario.steps[: difference.step + 1]))
     scenario = _over_reset(replayer, scenario)
-    best = scenario
     while True:
-        best = replace(best, steps=shrink(best.steps, lambda steps: differs(replace(best, steps=steps))))
-        best = _fewer_settings(best, differs)
-        best = _fewer_fields(replayer, best, differs)
-        words = shrink(list(best.mem.items()), lambda items: differs(replace(best, mem=dict(items))))
-        best = replace(best, mem=dict(words))
-        if _size(best) >= _size(scenario) or replayer.runs >= MAX_RUNS:
-            return best
-        scenario = best
+        smaller = _round(replayer, scenario, differs)
+        if _size(smaller) >= _size(scenario) or replayer.runs >= MAX_RUNS:
+            return smaller
+        scenario = smaller
+
+
+def _round(replayer: Replayer, scenario: Scenario, differs: Test) -> Scenario:
+    """Each kind of part left out once, as far as it goes."""
+
+    def with_steps(steps: list[Step]) -> Scenario:
+        return replace(scenario, steps=steps)
+
+    small = with_steps(shrink(scenario.steps, lambda steps: differs(with_steps(steps))))
+    for number in range(len(small.steps)):
+        small = _fewer_settings(small, number, differs)
+    small = _fewer_fields(replayer, small, differs)
+
+    def with_words(items: list[tuple[int, int]]) -> Scenario:
+        return replace(small, mem=dict(items))
+
+    return with_words(shrink(list(small.mem.items()), lambda items: differs(with_words(items))))
 
 
 def _part(difference: Difference | None) -> str | None:
@@ -95,7 +110,7 @@ def _over_reset(replayer: Replayer, scenario: Scenario) -> Scenario:
     return replace(scenario, state=replayer.pair.layout.values(replayer.reset))
 
 
-def _fewer_fields(replayer: Replayer, scenario: Scenario, differs: Callable[[Scenario], bool]) -> Scenario:
+def _fewer_fields(replayer: Replayer, scenario: Scenario, differs: Test) -> Scenario:
     """The state with as many fields as possible at their value of reset."""
     reset, state = replayer.pair.layout.values(replayer.reset), scenario.state or {}
     changed = [name for name in dict.fromkeys([*state, *reset]) if state.get(name, 0) != reset.get(name, 0)]
@@ -107,18 +122,16 @@ def _fewer_fields(replayer: Replayer, scenario: Scenario, differs: Callable[[Sce
     return with_only(shrink(changed, lambda names: differs(with_only(names))))
 
 
-def _fewer_settings(scenario: Scenario, differs: Callable[[Scenario], bool]) -> Scenario:
-    """The steps with as few fields set as possible."""
-    for number, step in enumerate(scenario.steps):
+def _fewer_settings(scenario: Scenario, number: int, differs: Test) -> Scenario:
+    """A step with as few fields set as possible."""
+    step = scenario.steps[number]
 
-        def with_only(items: Sequence[tuple[str, int]], number: int = number, step: Step = step) -> Scenario:
-            steps = list(scenario.steps)
-            steps[number] = replace(step, set=dict(items))
-            return replace(scenario, steps=steps)
+    def with_only(items: list[tuple[str, int]]) -> Scenario:
+        steps = list(scenario.steps)
+        steps[number] = replace(step, set=dict(items))
+        return replace(scenario, steps=steps)
 
-        kept = shrink(list(step.set.items()), lambda items, make=with_only: differs(make(items)))
-        scenario = with_only(kept)
-    return scenario
+    return with_only(shrink(list(step.set.items()), lambda items: differs(with_only(items))))
 
 
 def shrink(items: Sequence[T], holds: Callable[[list[T]], bool]) -> list[T]:

@@ -2,7 +2,7 @@
 """Runs scenarios on two backends that are kept, step by step, and tells the first difference (design.md 7).
 
 What lockstep does with machines, without a machine for each scenario: the state is loaded, RAM words are
-taken back. Errors, results, events, the whole state and the RAM that was written are compared after each step.
+taken back. Errors, results, events, the whole state and the RAM written are compared after each step.
 """
 
 from __future__ import annotations

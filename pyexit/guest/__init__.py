@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Real guests: an engine that executes PowerPC code, a board, and the VMM's loop around them (design.md 2, 5).
+"""Real guests: an engine that executes PowerPC code, a board, and the VMM's loop (design.md 2, 5).
 
 The engine only executes what a user program could. Every translation, privileged instruction, interrupt and
 MMIO access goes through the Machine, as on the hardware. Needs ``pip install pyexit[guest]``.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyexit.backends.base import lockstep_pair
 from pyexit.guest import tree
 from pyexit.guest.console import Console, Sink
 from pyexit.guest.devices import Bus, Guts, Mpic, Ones, Scratch, Uart, Verdict
@@ -36,11 +37,10 @@ INITIAL_MAP = 64 * MIB
 STACK = 0xFFFFF8
 #: TLB1[0] as ePAPR wants it: 64 MiB, effective = real, everything permitted.
 TLB1_64M = (0x80000000 | 16 << 7, 0, 0x3F)
+#: TLB0CFG 04110200, TLB1CFG 401cc040: what QEMU gives KVM_CAP_SW_TLB.
+TLB_SIZES, TLB_WAYS = (512, 64), (4, 64)
 
 EXIT_MMIO, EXIT_INTR = 6, 10
-REASONS = {0: "UNKNOWN", 4: "DEBUG", 6: "MMIO", 10: "INTR", 17: "INTERNAL_ERROR", 21: "WATCHDOG", 23: "EPR"}
-#: KVM_INTERRUPT (exit.md 1.4).
-INTERRUPT_UNSET, INTERRUPT_SET_LEVEL = 0xFFFFFFFE, 0xFFFFFFFD
 UART_IRQ = 42
 JIFFIES_PER_SECOND = 250
 #: Polls of an empty UART in a row after which the guest is taken to be waiting for a key.
@@ -63,7 +63,7 @@ class Settings:
     slice_size: int = 1_000_000
     bootargs: str = ""
     on_exit: Callable[[Exit], None] | None = None
-    on_events: Callable[[list[Event]], None] | None = None
+    on_events: Callable[[list[Event], int], None] | None = None
     sinks: list[Sink] = field(default_factory=list)
 
 
@@ -82,6 +82,7 @@ class Board:
             ram=((HOST_RAM, self._ram),),
             pvr=PVR,
             svr=SVR,
+            sw_tlb=True,
             events=1 << 16,
         )
         self._level = False
@@ -106,7 +107,13 @@ class Board:
             on_idle=self._idle,
             on_exit=settings.on_exit,
             on_events=settings.on_events,
+            mirror=self._mirror if lockstep_pair(self.machine.backend) else None,
         )
+
+    def _mirror(self, real: int) -> None:
+        """In lockstep a guest's own stores reach the first backend's RAM only: pass a page on."""
+        start = (real - HOST_RAM) & ~0xFFF
+        self.machine.write_ram(HOST_RAM + start, self._ram[start : start + 0x1000])
 
     def _engine(self, mmu: Mmu) -> Engine:
         return UnicornEngine(mmu, [(HOST_RAM, self._ram)])
@@ -114,22 +121,11 @@ class Board:
     # Before the first KVM_RUN
 
     def _memory_slot(self) -> None:
-        """KVM_SET_USER_MEMORY_REGION over an mmap() of the VMM."""
-        pages = self.settings.memory // 4096
-        self.machine.set(
-            {
-                "kvm.memslot.base_gfn[0]": 0,
-                "kvm.memslot.npages[0]": pages,
-                "kvm.memslot.userspace_addr[0]": HVA,
-                "kvm.vma.start[0]": HVA,
-                "kvm.vma.end[0]": HVA + self.settings.memory,
-                "kvm.backing.hva[0]": HVA,
-                "kvm.backing.npages[0]": pages,
-                "kvm.backing.pfn[0]": HOST_RAM // 4096,
-                "host.tb_freq": tree.FREQUENCY,
-                "host.tb_ticks_per_jiffy": tree.FREQUENCY // JIFFIES_PER_SECOND,
-            }
-        )
+        """The VMM's memory, and what KVM knows of it; the host's clocks."""
+        self.machine.mmap(HVA, self.settings.memory, HOST_RAM)
+        self.machine.set_user_memory_region(0, 0, self.settings.memory, HVA)
+        jiffy = tree.FREQUENCY // JIFFIES_PER_SECOND
+        self.machine.set({"host.tb_freq": tree.FREQUENCY, "host.tb_ticks_per_jiffy": jiffy})
 
     def _load(self, image: Image) -> None:
         for base, data in (*image.segments, (self._tree_at(image), self._tree())):
@@ -146,20 +142,14 @@ class Board:
         return max(TREE, (image.end + MIB - 1) & ~(MIB - 1))
 
     def _registers(self, image: Image) -> None:
-        """ePAPR: one CPU, supervisor state, the first 64 MiB mapped."""
-        gpr = {1: STACK, 3: self._tree_at(image), 6: EPAPR_MAGIC, 7: INITIAL_MAP}
-        mas1, mas2, mas7_3 = TLB1_64M
-        self.machine.set(
-            {
-                **{f"vcpu.arch.regs.gpr[{n}]": value for n, value in gpr.items()},
-                "vcpu.arch.regs.nip": image.entry,
-                "e500.gtlb1.mas1[0]": mas1,
-                "e500.gtlb1.mas2[0]": mas2,
-                "e500.gtlb1.mas7_3[0]": mas7_3,
-                "e500.tlb1_min_eaddr": 0,
-                "e500.tlb1_max_eaddr": INITIAL_MAP - 1,
-            }
-        )
+        """ePAPR: one CPU, supervisor state, 64 MiB mapped; the TLB as QEMU has it (SW_TLB)."""
+        gpr = [0] * 32
+        gpr[1], gpr[3], gpr[6], gpr[7] = STACK, self._tree_at(image), EPAPR_MAGIC, INITIAL_MAP
+        self.machine.set_regs({"pc": image.entry, "msr": 0, "gpr": gpr})
+        first = TLB_SIZES[0]  # TLB1[0] stands behind TLB0 in the array
+        for name, value in zip(("mas1", "mas2", "mas7_3"), TLB1_64M, strict=True):
+            self.machine[f"user.tlb.{name}[{first}]"] = value
+        self.machine.config_tlb(TLB_SIZES, TLB_WAYS)
 
     # The VMM's loop
 
@@ -171,13 +161,13 @@ class Board:
             if reason == EXIT_MMIO:
                 self._mmio()
             elif reason != EXIT_INTR:
-                raise GuestError(self._why(reason))
+                raise GuestError(self._why())
         return self.status
 
-    def _why(self, reason: int) -> str:
-        pc = self.machine["vcpu.arch.regs.nip"]
+    def _why(self) -> str:
+        pc = self.machine.get_regs()["pc"]
         detail = self.machine["run.hw.hardware_exit_reason"]
-        return f"KVM_RUN returned with KVM_EXIT_{REASONS.get(reason, str(reason))} ({detail:#x}) at pc {pc:#x}"
+        return f"KVM_RUN returned with {self.machine.kvm_run().name} ({detail:#x}) at pc {pc:#x}"
 
     def _mmio(self) -> None:
         """KVM_EXIT_MMIO."""
@@ -221,8 +211,7 @@ class Board:
         """The interrupt controller's output: KVM_INTERRUPT, and the kick that it brings."""
         if level != self._level:
             self._level = level
-            irq = INTERRUPT_SET_LEVEL if level else INTERRUPT_UNSET
-            self.machine.call("kvm_vcpu_ioctl_interrupt", 0, irq)
+            self.machine.kvm_interrupt("set_level" if level else "unset")
 
     def _reset(self) -> None:
         self._end(0)
@@ -235,4 +224,3 @@ class Board:
         """Give everything back."""
         self.vcpu.engine.close()
         self.machine.close()
-

@@ -85,7 +85,7 @@ class Guts:
 
 
 class Verdict:
-    """Where a test guest stores its exit status: the board ends with it (not a device of the real machine)."""
+    """Where a test guest stores its exit status, and the run ends (not a device of the real machine)."""
 
     def __init__(self, end: Callable[[int], None]) -> None:
         self._end = end

@@ -71,7 +71,7 @@ class Engine(Protocol):
         """Execute up to `limit` instructions from pc on."""
 
     def stop(self) -> None:
-        """Ask for a stop, from any thread or signal handler; it comes at the end of the slice at the latest."""
+        """Ask for a stop, from any thread or signal handler; it comes before the next slice."""
 
     def read(self) -> Registers:
         """The registers."""

@@ -12,7 +12,7 @@ ELF_MAGIC = b"\x7fELF"
 
 
 class Image(NamedTuple):
-    """What is loaded: (guest physical address, bytes) pairs, the end of the last, and where execution begins."""
+    """What is loaded: (guest physical address, bytes) pairs, the last end, and where execution begins."""
 
     segments: tuple[tuple[int, bytes], ...]
     end: int
@@ -41,7 +41,9 @@ def _elf(path: Path) -> Image:
 
 def _segments(path: Path, file: Any) -> Image:
     if file["e_machine"] != "EM_PPC" or file.elfclass != 32 or file.little_endian:
-        machine = f"{file.elfclass}-bit {'little' if file.little_endian else 'big'}-endian {file['e_machine']}"
+        machine = (
+            f"{file.elfclass}-bit {'little' if file.little_endian else 'big'}-endian {file['e_machine']}"
+        )
         raise ValueError(f"{path} is for {machine}; a guest is 32-bit big-endian EM_PPC")
     loads = [part for part in file.iter_segments() if part["p_type"] == "PT_LOAD" and part["p_memsz"]]
     if not loads:

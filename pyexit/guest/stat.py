@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pyexit.guest.vcpu import Exit
 from pyexit.io.events import _EXITS, Event
+from pyexit.io.trace import TRACE_POINTS, ftrace_text, record_of
 
 #: Exit accounts as KVM prints them (exit.md 1.11).
 ACCOUNTS = (
@@ -68,11 +69,13 @@ class Statistics:
 
 
 class Trace:
-    """Writes KVM's trace events as the kernel prints them."""
+    """Writes KVM's trace events as the lines of the kernel's ``trace`` file."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def add(self, events: list[Event]) -> None:
-        """The events of one exit."""
-        self._stream.writelines(f"{event}\n" for event in events)
+    def add(self, events: list[Event], time: int) -> None:
+        """The events of one exit, at a time in nanoseconds."""
+        for event in events:
+            if event.kind in TRACE_POINTS:
+                print(ftrace_text(record_of(event, time)), file=self._stream)

@@ -41,7 +41,12 @@ _OWN_MOVES = re.compile(
     re.DOTALL,
 )
 _ACCESS = {const.UC_MEM_READ: "load", const.UC_MEM_WRITE: "store", const.UC_MEM_FETCH: "fetch"}
-_REGISTERS = (*(ppc.UC_PPC_REG_0 + n for n in range(32)), ppc.UC_PPC_REG_LR, ppc.UC_PPC_REG_CTR, ppc.UC_PPC_REG_CR)
+_REGISTERS = (
+    *(ppc.UC_PPC_REG_0 + n for n in range(32)),
+    ppc.UC_PPC_REG_LR,
+    ppc.UC_PPC_REG_CTR,
+    ppc.UC_PPC_REG_CR,
+)
 _IDS = (ctypes.c_int * len(_REGISTERS))(*_REGISTERS)
 
 
@@ -50,7 +55,7 @@ def _is_own_move(word: int) -> bool:
 
 
 class UnicornEngine:
-    """One guest processor; `ram` are the (real address, writable buffer) ranges that it shares with the machine."""
+    """One guest processor; `ram`: (real address, writable buffer) ranges, shared with the machine."""
 
     def __init__(self, mmu: Mmu, ram: Sequence[tuple[int, Any]]) -> None:
         self._mmu = mmu
@@ -69,7 +74,7 @@ class UnicornEngine:
         self._hooked: set[int] = set()  # addresses with a CODE hook
         self._written: set[int] = set()  # real pages that were granted for stores
         self._code: set[int] = set()  # real pages that were granted for fetches
-        self._pass_once: int | None = None
+        self._scanned: set[tuple[int, int]] = set()  # pages in which own moves were looked for
         self._refused: tuple[str, int] | None = None
         self._intr: int | None = None
         self._own_move = False
@@ -91,7 +96,7 @@ class UnicornEngine:
 
     def write(self, registers: Registers) -> None:
         """Set the registers."""
-        self._values[:] = (*registers.gpr, registers.lr, registers.ctr, registers.cr)
+        self._values[:] = [*registers.gpr, registers.lr, registers.ctr, registers.cr]
         _lib.uc_reg_write_batch(self._uc._uch, _IDS, self._places, len(_IDS))
         self._pc = registers.pc & _MASK32
         if registers.msr != self._msr:
@@ -159,7 +164,7 @@ class UnicornEngine:
         return Stop(Cause.ASKED, self._pc)
 
     def stop(self) -> None:
-        """Ask for a stop at the end of the slice (pitfall 19: stopping Unicorn from outside corrupts the guest)."""
+        """Ask for a stop between slices (pitfall 19: stopping Unicorn from outside corrupts the guest)."""
         self._asked = True
 
     def word(self, ea: int) -> int | None:
@@ -220,7 +225,7 @@ class UnicornEngine:
                     self.forget()
             self._hook_own_moves(ea, page.real)
             return granted | int(const.UC_PROT_EXEC)
-        if page.write:
+        if access == "store":
             self._written.add(page.real)
             granted |= int(const.UC_PROT_WRITE)
             if page.real in self._code:
@@ -228,6 +233,10 @@ class UnicornEngine:
         return granted
 
     def _hook_own_moves(self, ea: int, real: int) -> None:
+        """Find them at a fetch; a page that was never granted for stores is looked at once."""
+        if (ea, real) in self._scanned and real not in self._written:
+            return
+        self._scanned.add((ea, real))
         data = self._memory(real, PAGE) or b""
         for found in _OWN_MOVES.finditer(data):
             address = ea + found.start()

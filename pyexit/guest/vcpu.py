@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""KVM_RUN over an engine: the engine's needs become verbs of the machine, and exits become KVM's (design.md 5).
+"""KVM_RUN over an engine: its needs become verbs of the machine, and exits become KVM's (design.md 5).
 
 One turn: what is pending is taken; the engine runs until it needs something; that is a translation, an
 instruction, or an interrupt, and where it does not succeed the machine says who takes it: the guest, then the
@@ -13,17 +13,18 @@ import struct
 from collections.abc import Callable
 from errno import ENOSYS
 from time import perf_counter_ns
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pyexit.guest.decode import Access, data_access
 from pyexit.guest.engine import Cause, Engine, Mmu, Page, Registers, Stop
 from pyexit.io.events import Event
 from pyexit.layout import constants, record
-from pyexit.machine import OPS, Machine, Outcome, Resume, Where
+from pyexit.machine import ACCESSES, Machine, Outcome, Resume, Where
 
 MSR_PR, MSR_IS_DS = 0x4000, 0x30
 ESR_PIL, ESR_ST = 0x08000000, 0x00800000
-PERM_UX, PERM_SX, PERM_UW, PERM_SW, PERM_UR, PERM_SR = 0x20, 0x10, 8, 4, 2, 1
+#: MAS3; the user's bits stand one to the left.
+PERM_SX, PERM_SW, PERM_SR = 0x10, 4, 1
 ATTRIBUTE_E = 1
 MAS1_V = 1 << 31
 #: mfspr of TBL by its user and by its alternate number, rT left out (emulate.md 1).
@@ -34,6 +35,7 @@ _TLBWE, _KICK, _HALT = EVENTS["tlbwe"], EVENTS["kick"], EVENTS["halt"]
 _INVALIDATIONS = {EVENTS["tlbilx"], EVENTS["tlbivax"]}
 
 _PAGE = 4096
+_NS = 1_000_000_000
 _THREAD = record("thread").leaves
 #: pc to cr, as one piece: pc, msr, r0 to r31, lr, ctr, xer, cr.
 _REGISTERS = struct.Struct("<38Q")
@@ -57,10 +59,11 @@ class Exit(NamedTuple):
 class Vcpu(Mmu):
     """A vcpu of a machine on an engine.
 
-    Time passes by rule, so that a run can be repeated: `ticks_per_mftb` with each read of the timebase, half a
-    tick with each instruction of a full slice of `slice_size`, and while the guest waits, to the next timer.
+    Time passes by rule, so that a run can be repeated: `ticks_per_mftb` with each read of the timebase, half
+    a tick with each instruction of a full slice of `slice_size`, and to the next timer while the guest waits.
     `on_idle` waits for the outside world where no timer is armed; it returns False if nothing can come.
-    `on_exit` is told of each exit, `on_events` gets what was observed.
+    `on_exit` is told of each exit, `on_events` gets what was observed and the time in nanoseconds.
+    `mirror` is called with the real address of an instruction that the machine is about to read (see Board).
     """
 
     def __init__(
@@ -73,31 +76,36 @@ class Vcpu(Mmu):
         ticks_per_mftb: int = 40_000,
         on_idle: Callable[[], bool] = lambda: False,
         on_exit: Callable[[Exit], None] | None = None,
-        on_events: Callable[[list[Event]], None] | None = None,
+        on_events: Callable[[list[Event], int], None] | None = None,
+        mirror: Callable[[int], None] | None = None,
     ) -> None:
         self.machine, self.number = machine, vcpu
         self._slice, self._ticks = slice_size, ticks_per_mftb
         self._on_idle = on_idle
-        self._on_exit, self._on_events = on_exit, on_events
+        self._on_exit, self._on_events, self._mirror = on_exit, on_events, mirror
         self._thread = vcpu % machine.shape.threads
         self._base = machine._offset("thread", self._thread)
+        self._probe = machine._core.translate  # translate() without its checks: the hottest call of a run
         self._xer = 0
         self._spaces = -1
         self._pid = -1
         self._tlb0_sets = machine.geometry.tlb0_sets
         self._tlb0_ways = machine.geometry.tlb0_ways
-        self._valid: set[tuple[int, int]] = set()  # slots of the hardware TLB that hold an entry: (TLB, index)
+        self._valid: set[tuple[int, int]] = (
+            set()
+        )  # slots of the hardware TLB that hold an entry: (TLB, index)
         self.engine = make_engine(self)
 
     # The engine's questions
 
     def page(self, ea: int, access: str) -> Page | None:
         """Where a page is, as the simulated TLB says; nothing changes."""
-        found = self.machine.translate(ea, 1, access, self.number, probe=True)
+        found = self._probe(self.number, ea, 1, ACCESSES[access], True)
         if found.outcome or found.attributes & ATTRIBUTE_E:
             return None
         perms = found.perms if not self._user else found.perms >> 1
-        return Page(found.real & ~(_PAGE - 1), bool(perms & PERM_SR), bool(perms & PERM_SW), bool(perms & PERM_SX))
+        can = (bool(perms & bit) for bit in (PERM_SR, PERM_SW, PERM_SX))
+        return Page(found.real & ~(_PAGE - 1), *can)
 
     # KVM_RUN
 
@@ -170,7 +178,7 @@ class Vcpu(Mmu):
     def _go_on(self, stop: Stop) -> Resume | None:
         return None
 
-    _needs = {
+    _needs: ClassVar[dict[Cause, Callable[[Vcpu, Stop], Resume | None]]] = {
         Cause.FETCH: _fetch,
         Cause.DATA: _data,
         Cause.INSTRUCTION: _instruction,
@@ -212,7 +220,8 @@ class Vcpu(Mmu):
         if any(event.kind == _KICK for event in events):
             self.machine.pin(self._thread, "decrementer", True)
         if self._on_events:
-            self._on_events(events)
+            frequency = self.machine[f"host{self._thread or ''}.tb_freq"]
+            self._on_events(events, self.machine["host.tb"] * _NS // frequency)
 
     def _idle_until(self) -> None:
         """The guest waits: go to its next timer, or wait for the outside world."""
@@ -245,7 +254,11 @@ class Vcpu(Mmu):
     def _word(self, pc: int) -> int | None:
         """The instruction at pc, for who must decode it."""
         found = self.machine.translate(pc, 4, "fetch", self.number, probe=True)
-        return None if found.outcome else self.machine.load_word(found.real)
+        if found.outcome:
+            return None
+        if self._mirror is not None:
+            self._mirror(found.real)
+        return self.machine.load_word(found.real)
 
     def _load(self) -> None:
         """The machine's registers into the engine."""
@@ -282,7 +295,8 @@ class Vcpu(Mmu):
             elif event.kind == _HALT:
                 self._waiting = True
         if self._on_events:
-            self._on_events(events)
+            frequency = self.machine[f"host{self._thread or ''}.tb_freq"]
+            self._on_events(events, self.machine["host.tb"] * _NS // frequency)
 
     def _tlb_written(self, event: Event) -> None:
         """A TLB entry that was there is gone: the engine may not go on with it."""

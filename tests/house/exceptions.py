@@ -9,6 +9,7 @@ from __future__ import annotations
 #: Rooms of the core without a Python room of the same word, or the other way round, or without a unit test.
 ONE_WORD: dict[str, str] = {
     "csrc/kvm/calls.c": "pyexit/ref/kvm/calls.py is a part of what csrc/calls.c is",
+    "csrc/kvm/gtlb_array.c": "the arrays below gtlb and stlb, which need each other's in C",
     "csrc/kvm/host_services.c": "the reference splits the host into its state, host.py, and its verbs",
     "csrc/kvm/kvm_run.c": "the arms of kvm_run's union: C has a union for that",
 }
@@ -16,12 +17,15 @@ ONE_WORD: dict[str, str] = {
 #: Files of tests/unit that are named after no room: what they test instead.
 UNIT_TESTS: dict[str, str] = {
     "tests/unit/test_kvm_quirks.py": "the quirks of exit 15, which cross rooms",
+    "tests/unit/test_mmu_kvm_examples.py": "the tables of mmu-kvm 17, which cross rooms",
     "tests/unit/test_worked_examples.py": "the tables of mmu-hardware 14, which cross rooms",
 }
 
 _RECORDS = (
     "the state block is bytes; the codec between bytes and objects is outside the reference (design.md 3)"
 )
+
+_SPEED = "the reference has no fast path: it searches, one entry after the other"
 
 #: Constants of the C headers that the reference does not have.
 C_ONLY: dict[str, str] = {
@@ -39,6 +43,17 @@ C_ONLY: dict[str, str] = {
     "RECORD_RUN": _RECORDS,
     "RECORD_E500": _RECORDS,
     "RECORD_LRAT": _RECORDS,
+    "RECORD_USER": _RECORDS,
+    "RECORD_SWTLB": _RECORDS,
+    "SEARCH_AUTO": _SPEED,
+    "SEARCH_SCALAR": _SPEED,
+    "SEARCH_SSE41": _SPEED,
+    "SEARCH_AVX2": _SPEED,
+    "SEARCH_AVX512": _SPEED,
+    "SEARCH_NEON": _SPEED,
+    "LOOKASIDE": _SPEED,
+    "LOOKASIDE_MOST": _SPEED,
+    "SITE_LOOKASIDE": _SPEED,
     "CALL_THREAD": "the reference writes the word",
     "CALL_VCPU": "the reference writes the word",
     "CALL_ARGUMENTS": "a Python function takes what it takes",
@@ -66,6 +81,8 @@ REFERENCE_ONLY: dict[str, str] = {
 
 #: Standard headers that a file of the core may include beyond string.h, stddef.h and stdint.h.
 INCLUDES: dict[tuple[str, str], str] = {
+    ("csrc/api/search.c", "immintrin.h"): "the compiler's names for vector instructions: x86",
+    ("csrc/api/search.c", "arm_neon.h"): "the compiler's names for vector instructions: AArch64",
     ("csrc/api/new.c", "stdlib.h"): "pyexit_machine_new() is size and init over malloc, for who has it",
 }
 

@@ -12,7 +12,8 @@ COMPILER = "powerpc-linux-gnu-gcc"
 OPTIONS = (
     *("-O1", "-ffreestanding", "-fno-builtin", "-fno-pic", "-fno-stack-protector", "-G0", "-msoft-float"),
     *("-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns", "-Wall", "-Wextra", "-Werror"),
-    *("-Wa,-me500mc", "-nostdlib", "-static", "-Wl,-Ttext=0x100000", "-Wl,-N", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-s"),
+    *("-Wa,-me500mc", "-nostdlib", "-static", "-Wl,-Ttext=0x100000", "-Wl,-N", "-Wl,--build-id=none"),
+    *("-Wl,--no-warn-rwx-segments", "-s"),
 )
 
 

@@ -219,7 +219,8 @@ static void check_registers(void)
 	SET_SPR(SPRG4W, 0x12345678);
 	check("mtspr SPRG4, mfspr SPRG4 by its user number", SPR(260), 0x12345678);
 	check("mfspr IVOR13", SPR(IVOR0 + 13), ((u32)vectors & 0xffff) + 16 * 13);
-	check("mfspr TLB1CFG is not zero", SPR(TLB1CFG) != 0, 1);
+	check("mfspr TLB0CFG: 512 entries, 4 ways", SPR(TLB0CFG) & 0xff000fff, 0x04000200);
+	check("mfspr TLB1CFG: 64 entries", SPR(TLB1CFG) & 0xff000fff, 0x40000040);
 }
 
 static void check_tlb(void)
@@ -424,7 +425,7 @@ static void check_timers(void)
 	SET_SPR(DEC, 1000000);
 	SET_SPR(TCR, 0x04000000);
 	set_msr(0, MSR_EE);
-	__asm__ volatile("wait" : : : "memory");
+	__asm__ volatile(".long 0x7c00007c" : : : "memory");	/* wait */
 	set_msr(MSR_EE, 0);
 	check("wait until the decrementer", first, DECREMENTER);
 	expect();

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EINVAL
 from typing import NamedTuple
 
 from pyexit.ref.kvm.config_tlb import kvm_vcpu_ioctl_config_tlb, kvm_vcpu_ioctl_dirty_tlb
@@ -203,9 +204,16 @@ def _store(world: World, vcpu: int, value: int, length: int, default_endian: int
     return kvmppc_handle_store(world, vcpu, value, length & _WORD, default_endian & _WORD)
 
 
+def _buffer_size(size: int) -> int:
+    """The buffer is four doublewords, and the kernel's callers never ask for more than theirs."""
+    if size & _WORD > BUFFER_SIZE:
+        raise OSError(EINVAL, f"size={size} is more than the {BUFFER_SIZE} bytes of the buffer")
+    return size & _WORD
+
+
 def _ld(world: World, vcpu: int, eaddr: int, size: int, is_data: int) -> Answer:
     """The address as it is afterwards, and the buffer in doublewords."""
-    access = kvmppc_ld(world, vcpu, eaddr, size & _WORD, is_data & 1)
+    access = kvmppc_ld(world, vcpu, eaddr, _buffer_size(size), is_data & _WORD)
     words = (int.from_bytes(access.data[n : n + 8], "big") for n in range(0, BUFFER_SIZE, 8))
     return (access.ret, access.eaddr, *words)
 
@@ -213,7 +221,7 @@ def _ld(world: World, vcpu: int, eaddr: int, size: int, is_data: int) -> Answer:
 def _st(world: World, vcpu: int, eaddr: int, size: int, is_data: int, *buffer: int) -> Answer:
     """The address as it is afterwards."""
     data = b"".join(word.to_bytes(8, "big") for word in buffer)
-    access = kvmppc_st(world, vcpu, eaddr, data[: size & _WORD], is_data & 1)
+    access = kvmppc_st(world, vcpu, eaddr, data[: _buffer_size(size)], is_data & _WORD)
     return (access.ret, access.eaddr)
 
 
@@ -330,12 +338,12 @@ KVM_CALLS = {
     "kvmppc_core_vcpu_free": _exactly(1, kvmppc_core_vcpu_free),
     "kvm_arch_vcpu_destroy": _exactly(1, kvm_arch_vcpu_destroy),
     "kvmppc_sanity_check": _exactly(1, kvmppc_sanity_check),
-    "kvmppc_core_check_processor_compat": _exactly(2, _uint(kvmppc_core_check_processor_compat)),
+    "kvmppc_core_check_processor_compat": _exactly(2, kvmppc_core_check_processor_compat),
     "kvm_arch_init_vm": _exactly(2, kvm_arch_init_vm),
     "kvm_arch_destroy_vm": _exactly(1, kvm_arch_destroy_vm),
     "kvmppc_core_destroy_vm": _exactly(1, kvmppc_core_destroy_vm),
     "kvmppc_alloc_lpid": _exactly(1, kvmppc_alloc_lpid),
-    "kvmppc_free_lpid": _exactly(2, _uint(kvmppc_free_lpid)),
+    "kvmppc_free_lpid": _exactly(2, kvmppc_free_lpid),
     "kvm_vm_ioctl_check_extension": _exactly(3, kvm_vm_ioctl_check_extension),
     "kvm_vm_ioctl_enable_cap": _exactly(3, kvm_vm_ioctl_enable_cap),
     "kvm_arch_vm_ioctl": _exactly(3, kvm_arch_vm_ioctl),

@@ -39,7 +39,6 @@ _N_ENTRY_MOST = 2048  # that TLB0CFG can tell; more are told as 0
 _ENTRY_SIZE = 24  # struct kvm_book3e_206_tlb_entry, bytes
 
 _WORD = (1 << 32) - 1
-_REF_SIZES = {32: 8, 64: 16}  # struct tlbe_ref, bytes
 
 #: Most pages that an array of SW_TLB_ENTRIES can touch.
 _PAGES_MOST = (SW_TLB_ENTRIES * _ENTRY_SIZE + 2 * (PAGE_SIZE - 1)) // PAGE_SIZE
@@ -109,8 +108,7 @@ class _NoMemory(Exception):
 
 def _pin_and_allocate(world: World, vcpu: int, geometry: Geometry, pages: int) -> int:
     """Check 8. Only pages that are pinned are given back; the mapping of them is not (Linux 6.1)."""
-    has_room = bool(world.swtlb) and geometry.array_bytes <= SW_TLB_ENTRIES * _ENTRY_SIZE
-    if not _alloc(world, vcpu, OBJECT_PAGES_ARRAY, 1, has_room):
+    if not _alloc(world, vcpu, OBJECT_PAGES_ARRAY, 1):
         return -KVM_ENOMEM
     start = ulong(world.hw.params, world.user[vcpu].config_tlb.array)
     log(world.hw, EVENT_GET_USER_PAGES, 0, start, pages)
@@ -129,17 +127,19 @@ def _pinned(world: World, vcpu: int, pages: int) -> int:
     return pages - 1 if host_of(world, vcpu).gup_mode == 2 else 0
 
 
-def _alloc(world: World, vcpu: int, what: int, number: int, possible: bool = True) -> bool:
+def _alloc(world: World, vcpu: int, what: int, number: int) -> bool:
     """The `number`-th allocation of the call; host.alloc_fail names one that fails."""
-    fails = not possible or host_of(world, vcpu).alloc_fail == number
+    fails = host_of(world, vcpu).alloc_fail == number
     log(world.hw, EVENT_ALLOC, what, int(fails))
     return not fails
 
 
 def _alloc_private(world: World, vcpu: int, geometry: Geometry) -> bool:
-    """The private data; what was allocated before one fails is freed. A size that wraps is not asked for."""
-    priv0_bytes = geometry.sizes[0] * _REF_SIZES[world.hw.params.width]
-    if priv0_bytes != ulong(world.hw.params, priv0_bytes) or sum(geometry.sizes) > SW_TLB_ENTRIES:
+    """The private data; what was allocated before one fails is freed.
+
+    A machine has room for SW_TLB_ENTRIES, or none: more are not even asked for, like a size that wraps.
+    """
+    if not world.swtlb or sum(geometry.sizes) > SW_TLB_ENTRIES:
         return False
     for done, what in enumerate(_PRIVATE):
         if not _alloc(world, vcpu, what, 2 + done):

@@ -45,7 +45,7 @@ from pyexit.ref.kvm.host_services import (
     service,
 )
 from pyexit.ref.kvm.irqprio import kvmppc_set_msr
-from pyexit.ref.kvm.stlb import kvmppc_core_flush_tlb, kvmppc_e500_tlbil_all
+from pyexit.ref.kvm.stlb import kvmppc_e500_tlbil_all
 from pyexit.ref.kvm.timing import kvmppc_init_timing_stats
 from pyexit.ref.kvm.trace import (
     EVENT_ALLOC,
@@ -70,6 +70,7 @@ from pyexit.ref.kvm.trace import (
 )
 from pyexit.ref.kvm.vcpu import (
     BOOKE_IRQPRIO_MAX,
+    E500,
     KVM_CPU_E500MC,
     KVM_E500_TLB0_ENTRIES,
     KVM_E500_TLB0_WAYS,
@@ -79,6 +80,8 @@ from pyexit.ref.kvm.vcpu import (
     KVM_INITIAL_IVPR,
     KVM_SHADOW_EPCR,
     KVM_SHADOW_MSRP,
+    Gtlb0,
+    Gtlb1,
     Kvm,
     Shared,
     World,
@@ -137,6 +140,7 @@ def kvmppc_core_vcpu_create(world: World, vcpu: int) -> int:
     if not _alloc(world, vcpu, OBJECT_SHARED_PAGE, 6):
         kvmppc_e500_tlb_uninit(world, vcpu)
         return -KVM_ENOMEM
+    world.vcpu[vcpu].arch.shared = Shared()
     _set_initial_registers(world, vcpu)
     _init_timing(world, vcpu)
     kvmppc_core_vcpu_setup(world, vcpu)
@@ -215,18 +219,19 @@ class Geometry(NamedTuple):
 
 def kvmppc_e500_tlb_init(world: World, vcpu: int) -> int:
     """1.4: the default geometry, an empty guest TLB, configuration registers after the host's."""
+    e500 = world.e500[vcpu]
+    e500.num_shared_tlb_pages = 0
     if not e500_mmu_host_init(world, vcpu):
-        kvmppc_core_flush_tlb(world, vcpu)
+        kvmppc_e500_tlbil_all(world, vcpu)
         return _NO_TLB
-    _set_default_geometry(world, vcpu)
+    _set_default_geometry(e500)
     if not _alloc(world, vcpu, OBJECT_GTLB_ARCH, 2):
         return -KVM_ENOMEM
-    world.e500[vcpu].gtlb_offset[:] = [0, KVM_E500_TLB0_ENTRIES]
-    for number, what in enumerate((OBJECT_GTLB_PRIV0, OBJECT_GTLB_PRIV1), 3):
-        if not _alloc(world, vcpu, what, number):
-            # The error path flushes, and the flush clears references that are not there.
-            kvmppc_e500_tlbil_all(world, vcpu)
-            raise Oops(SITE_CREATE_NULL)
+    # The kernel does not clear these two; user space usually replaces what is in them (1.4.2).
+    e500.gtlb0, e500.gtlb1 = Gtlb0(), Gtlb1()
+    e500.gtlb_offset[:] = [0, KVM_E500_TLB0_ENTRIES]
+    _alloc_private(world, vcpu)
+    e500.g2h_tlb1_map[:] = [0] * len(e500.g2h_tlb1_map)
     if not _alloc(world, vcpu, OBJECT_G2H_TLB1_MAP, 5):
         _free_half_made(world, vcpu)
         return _NO_TLB
@@ -235,9 +240,22 @@ def kvmppc_e500_tlb_init(world: World, vcpu: int) -> int:
     return 0
 
 
+def _alloc_private(world: World, vcpu: int) -> None:
+    """The references; without them the error path's flush clears what is not there."""
+    e500 = world.e500[vcpu]
+    for number, what, priv in (
+        (3, OBJECT_GTLB_PRIV0, e500.gtlb_priv0),
+        (4, OBJECT_GTLB_PRIV1, e500.gtlb_priv1),
+    ):
+        if not _alloc(world, vcpu, what, number):
+            kvmppc_e500_tlbil_all(world, vcpu)
+            raise Oops(SITE_CREATE_NULL)
+        priv.pfn[:] = priv.flags[:] = [0] * len(priv.pfn)
+
+
 def _free_half_made(world: World, vcpu: int) -> None:
     """1.4.5: all but the map that could not be allocated, and the host's slots, which stay behind."""
-    kvmppc_core_flush_tlb(world, vcpu)
+    kvmppc_e500_tlbil_all(world, vcpu)
     for what in (OBJECT_GTLB_PRIV0, OBJECT_GTLB_PRIV1, OBJECT_GTLB_ARCH):
         _free(world, what)
 
@@ -258,16 +276,20 @@ def e500_mmu_host_init(world: World, vcpu: int) -> bool:
     if not sane:
         printk(world, MSG_HOST_TLB0_CONFIG, tlb0.entries, tlb0.ways)
         return False
-    return _alloc(world, vcpu, OBJECT_H2G_TLB1_RMAP, 1)
+    if not _alloc(world, vcpu, OBJECT_H2G_TLB1_RMAP, 1):
+        return False
+    rmap = world.e500[vcpu].h2g_tlb1_rmap
+    rmap[:] = [0] * len(rmap)
+    return True
 
 
 def _geometry(tlbcfg: int) -> Geometry:
     return Geometry(tlbcfg & TLBCFG_N_ENTRY, (tlbcfg & TLBCFG_ASSOC) >> TLBCFG_ASSOC_SHIFT)
 
 
-def _set_default_geometry(world: World, vcpu: int) -> None:
+def _set_default_geometry(e500: E500) -> None:
     """1.4.1."""
-    params0, params1 = world.e500[vcpu].gtlb_params0, world.e500[vcpu].gtlb_params1
+    params0, params1 = e500.gtlb_params0, e500.gtlb_params1
     params0.entries, params0.ways = KVM_E500_TLB0_ENTRIES, KVM_E500_TLB0_WAYS
     params0.sets = KVM_E500_TLB0_ENTRIES // KVM_E500_TLB0_WAYS
     params1.entries = params1.ways = KVM_E500_TLB1_ENTRIES
@@ -304,11 +326,10 @@ def _kvm_of(world: World, vcpu: int) -> Kvm:
 def kvmppc_alloc_lpid(world: World, vcpu: int) -> int:
     """The lowest free id; 0 is the host's, and two threads of a core share one."""
     host, allocator = host_of(world, vcpu), world.host[0]
-    # A host that claims more threads than LPIDs has none to give.
-    last = KVMPPC_NR_LPIDS // (host.threads_per_core or 1) - 1
+    last = (KVMPPC_NR_LPIDS >> _lpid_shift(world, vcpu)) - 1
     free = [lpid for lpid in range(1, last + 1) if not allocator.lpid_inuse >> lpid & 1]
     lpid = -KVM_ENOMEM if host.ida_err else free[0] if free else -KVM_ENOSPC
-    log(world.hw, EVENT_IDA_ALLOC_RANGE, 0, 1, last & _WORD, lpid & _DOUBLEWORD)
+    log(world.hw, EVENT_IDA_ALLOC_RANGE, 0, 1, last, lpid & _DOUBLEWORD)
     if lpid < 0:
         printk(world, MSG_LPID_NO_MEMORY if host.ida_err else MSG_LPID_NONE_FREE)
         return -KVM_ENOMEM

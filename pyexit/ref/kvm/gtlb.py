@@ -110,8 +110,7 @@ def _candidates(world: World, vcpu: int, ea: int, tlbsel: int) -> range:
     e500 = world.e500[vcpu]
     if tlbsel == 0:
         base = _set_base(world, vcpu, ea)
-        ways = min(gtlb_params(world, vcpu, 0).ways, len(gtlb_of(world, vcpu, 0).priv.flags))
-        return range(base, base + ways)
+        return range(base, min(base + gtlb_params(world, vcpu, 0).ways, gtlb_of(world, vcpu, 0).entries))
     if not e500.tlb1_min_eaddr <= ea <= e500.tlb1_max_eaddr:
         return range(0)
     return gtlb_entries(world, vcpu, 1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """kvm/gtlb_array: where the guest's TLB lies, and its entries by number (mmu-kvm 1, 2).
 
-KVM's own arrays, or with KVM_CAP_SW_TLB the array of user space. Geometry and numbers may be anything: a
-number behind the end of an array counts from its start again.
+KVM's own arrays, or with KVM_CAP_SW_TLB the array of user space. Geometry and numbers may be anything: an entry
+that is not there is all zeros, and nothing changes that.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Gtlb(NamedTuple):
     tlb: Gtlb0 | Gtlb1 | SwtlbArray
     first: int  # its entry 0 in tlb
     priv: GtlbPriv0 | GtlbPriv1 | SwtlbPriv0 | SwtlbPriv1
+    entries: int
 
 
 def is_shared(world: World, vcpu: int) -> bool:
@@ -52,12 +53,16 @@ def is_shared(world: World, vcpu: int) -> bool:
 
 
 def gtlb_of(world: World, vcpu: int, tlbsel: int) -> Gtlb:
-    """Guest TLB `tlbsel`, wherever it is."""
-    e500 = world.e500[vcpu]
-    if is_shared(world, vcpu):
-        shared = world.swtlb[vcpu]
-        return Gtlb(shared.tlb, e500.gtlb_offset[tlbsel], shared.priv1 if tlbsel else shared.priv0)
-    return Gtlb(e500.gtlb1, 0, e500.gtlb_priv1) if tlbsel else Gtlb(e500.gtlb0, 0, e500.gtlb_priv0)
+    """Guest TLB `tlbsel`, wherever it is, with as many of its entries as there is room for."""
+    e500, entries = world.e500[vcpu], gtlb_params(world, vcpu, tlbsel).entries
+    if not is_shared(world, vcpu):
+        if tlbsel:
+            return Gtlb(e500.gtlb1, 0, e500.gtlb_priv1, min(entries, len(e500.gtlb1.mas1)))
+        return Gtlb(e500.gtlb0, 0, e500.gtlb_priv0, min(entries, len(e500.gtlb0.mas1)))
+    shared, first = world.swtlb[vcpu], e500.gtlb_offset[tlbsel]
+    priv = shared.priv1 if tlbsel else shared.priv0
+    room = min(len(priv.flags), max(len(shared.tlb.mas1) - first, 0))
+    return Gtlb(shared.tlb, first, priv, min(entries, room))
 
 
 def gtlb_params(world: World, vcpu: int, tlbsel: int) -> GtlbParams:
@@ -68,8 +73,7 @@ def gtlb_params(world: World, vcpu: int, tlbsel: int) -> GtlbParams:
 
 def gtlb_entries(world: World, vcpu: int, tlbsel: int) -> range:
     """The numbers of its entries."""
-    capacity = len(gtlb_of(world, vcpu, tlbsel).priv.flags)
-    return range(min(gtlb_params(world, vcpu, tlbsel).entries, capacity))
+    return range(gtlb_of(world, vcpu, tlbsel).entries)
 
 
 # Entries
@@ -77,28 +81,27 @@ def gtlb_entries(world: World, vcpu: int, tlbsel: int) -> range:
 
 def get_entry(world: World, vcpu: int, tlbsel: int, esel: int) -> Gtlbe:
     """Entry `esel` of guest TLB `tlbsel`."""
-    tlb, first, _ = gtlb_of(world, vcpu, tlbsel)
-    at = (first + esel) % len(tlb.mas1)
-    return Gtlbe(tlb.mas1[at], tlb.mas2[at], tlb.mas7_3[at])
+    tlb, first, _, entries = gtlb_of(world, vcpu, tlbsel)
+    if esel >= entries:
+        return Gtlbe(0, 0, 0)
+    return Gtlbe(tlb.mas1[first + esel], tlb.mas2[first + esel], tlb.mas7_3[first + esel])
 
 
 def set_entry(world: World, vcpu: int, tlbsel: int, esel: int, entry: Gtlbe) -> None:
     """Replace an entry; its mas8 stays."""
-    tlb, first, _ = gtlb_of(world, vcpu, tlbsel)
-    at = (first + esel) % len(tlb.mas1)
-    tlb.mas1[at], tlb.mas2[at], tlb.mas7_3[at] = entry
+    tlb, first, _, entries = gtlb_of(world, vcpu, tlbsel)
+    if esel < entries:
+        tlb.mas1[first + esel], tlb.mas2[first + esel], tlb.mas7_3[first + esel] = entry
 
 
 def entry_at(world: World, vcpu: int, position: int) -> Gtlbe:
     """The entry at a position in the array of both TLBs."""
-    if is_shared(world, vcpu):
-        tlb = world.swtlb[vcpu].tlb
-        at = position % len(tlb.mas1)
-        return Gtlbe(tlb.mas1[at], tlb.mas2[at], tlb.mas7_3[at])
-    tlb0_entries = len(world.e500[vcpu].gtlb0.mas1)
-    if position < tlb0_entries:
-        return get_entry(world, vcpu, 0, position)
-    return get_entry(world, vcpu, 1, position - tlb0_entries)
+    first = world.e500[vcpu].gtlb_offset[1]
+    return (
+        get_entry(world, vcpu, 1, position - first)
+        if position >= first
+        else get_entry(world, vcpu, 0, position)
+    )
 
 
 # Their references (mmu-kvm 1.2)
@@ -106,27 +109,28 @@ def entry_at(world: World, vcpu: int, position: int) -> Gtlbe:
 
 def ref_flags(world: World, vcpu: int, tlbsel: int, esel: int) -> int:
     """The flags of an entry's reference."""
-    flags = gtlb_of(world, vcpu, tlbsel).priv.flags
-    return flags[esel % len(flags)]
+    gtlb = gtlb_of(world, vcpu, tlbsel)
+    return gtlb.priv.flags[esel] if esel < gtlb.entries else 0
 
 
 def set_ref_flags(world: World, vcpu: int, tlbsel: int, esel: int, value: int) -> None:
     """Change them."""
-    flags = gtlb_of(world, vcpu, tlbsel).priv.flags
-    flags[esel % len(flags)] = value
+    gtlb = gtlb_of(world, vcpu, tlbsel)
+    if esel < gtlb.entries:
+        gtlb.priv.flags[esel] = value
 
 
 def ref_pfn(world: World, vcpu: int, tlbsel: int, esel: int) -> int:
     """The page of an entry's reference."""
-    pfn = gtlb_of(world, vcpu, tlbsel).priv.pfn
-    return pfn[esel % len(pfn)]
+    gtlb = gtlb_of(world, vcpu, tlbsel)
+    return gtlb.priv.pfn[esel] if esel < gtlb.entries else 0
 
 
 def set_ref(world: World, vcpu: int, tlbsel: int, esel: int, pfn: int, flags: int) -> None:
     """Replace a reference."""
-    priv = gtlb_of(world, vcpu, tlbsel).priv
-    priv.pfn[esel % len(priv.pfn)] = pfn
-    priv.flags[esel % len(priv.flags)] = flags
+    gtlb = gtlb_of(world, vcpu, tlbsel)
+    if esel < gtlb.entries:
+        gtlb.priv.pfn[esel], gtlb.priv.flags[esel] = pfn, flags
 
 
 def g2h_tlb1_map(world: World, vcpu: int) -> list[int]:
@@ -136,14 +140,13 @@ def g2h_tlb1_map(world: World, vcpu: int) -> list[int]:
 
 def g2h_slots(world: World, vcpu: int, esel: int) -> int:
     """The bitmap of one entry."""
-    bitmaps = g2h_tlb1_map(world, vcpu)
-    return bitmaps[esel % len(bitmaps)]
+    return g2h_tlb1_map(world, vcpu)[esel] if esel in gtlb_entries(world, vcpu, 1) else 0
 
 
 def set_g2h_slots(world: World, vcpu: int, esel: int, slots: int) -> None:
     """Change it."""
-    bitmaps = g2h_tlb1_map(world, vcpu)
-    bitmaps[esel % len(bitmaps)] = slots
+    if esel in gtlb_entries(world, vcpu, 1):
+        g2h_tlb1_map(world, vcpu)[esel] = slots
 
 
 # Fields (mmu-kvm 1.3)

@@ -46,6 +46,7 @@ SITE_HALT_LIMIT = 6  # kvm_vcpu_halt: more than host.halt_limit of them in one c
 SITE_MMIO_CLASS = 7  # powerpc.c:1259: io_gpr of no class
 SITE_CREATE_NULL = 8  # address 8: the error path of vcpu creation flushes through a NULL pointer
 SITE_ENTRY_FETCH = 9  # bookehv_interrupts.S: the fetch's lwepx faulted and no vector knows it (exit 11.6)
+SITE_XLATE = 10  # booke.c:2000 kvmppc_xlate: neither instruction nor data
 
 # What is missing
 UNBUILT_EMULATION = 1  # emulation_exit (exit 5)

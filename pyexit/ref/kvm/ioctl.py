@@ -379,7 +379,7 @@ def kvm_vcpu_ioctl_interrupt(world: World, vcpu: int, irq: int) -> int:
 
 def kvm_arch_vcpu_async_ioctl(world: World, vcpu: int, request: int, pointer: int, irq: int) -> int:
     """Requests that do not wait for the vcpu; `irq` is the word at the pointer."""
-    if request & _WORD != KVM_INTERRUPT:
+    if request != KVM_INTERRUPT:
         return -KVM_ENOIOCTLCMD
     if ulong(world.hw.params, pointer) != USER_IRQ:
         return -KVM_EFAULT
@@ -399,7 +399,6 @@ VCPU_REQUESTS = {
 
 def kvm_arch_vcpu_ioctl(world: World, vcpu: int, request: int, pointer: int) -> int:
     """The structure first, then the vcpu is loaded, then the request; ONE_REG does not load it (Q13)."""
-    request &= _WORD
     if request not in VCPU_REQUESTS:
         return -KVM_EINVAL
     if ulong(world.hw.params, pointer) != VCPU_REQUESTS[request]:
@@ -492,7 +491,7 @@ def kvm_vm_ioctl_check_extension(world: World, vcpu: int, cap: int, vm: int) -> 
 
 def kvm_arch_vm_ioctl(world: World, vcpu: int, request: int, pointer: int) -> int:
     """KVM_PPC_GET_PVINFO: how the guest calls its hypervisor."""
-    if request & _WORD != KVM_PPC_GET_PVINFO:
+    if request != KVM_PPC_GET_PVINFO:
         return -KVM_ENOTTY
     if ulong(world.hw.params, pointer) != USER_PVINFO:
         return -KVM_EFAULT

@@ -7,7 +7,7 @@ KVM_RUN. Covers powerpc.c.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pyexit.ref.hw.core import log, ppc_mtspr, ulong
 from pyexit.ref.hw.regs import SPR_GEPR
@@ -21,6 +21,7 @@ from pyexit.ref.kvm.host_services import (
     KVM_EINTR,
     KVM_ENOENT,
     SITE_MMIO_CLASS,
+    SITE_XLATE,
     Bug,
     has_altivec,
     host_of,
@@ -241,13 +242,20 @@ def kvmppc_complete_mmio_load(world: World, vcpu: int) -> None:
     arch, length = world.vcpu[vcpu].arch, mmio_len(world.run[vcpu])
     if length > MMIO_DATA_SIZE:
         return
-    order: Literal["little", "big"] = "little" if arch.mmio_host_swabbed else "big"
-    value = int.from_bytes(mmio_data(world.run[vcpu], length), order)
+    value = _loaded(world, vcpu, length)
     if arch.mmio_sp64_extend and length == 4:
         value = sp_to_dp(value)
     if arch.mmio_sign_extend and length in _signed_lengths(world):
         value = _sign_extend(value, 8 * length)
     _put_register(world, vcpu, value)
+
+
+def _loaded(world: World, vcpu: int, length: int) -> int:
+    """What was read, as a number; no access has another length, so user space's own has no value: 0."""
+    if length not in (1, 2, 4, 8):
+        return 0
+    swabbed = world.vcpu[vcpu].arch.mmio_host_swabbed
+    return int.from_bytes(mmio_data(world.run[vcpu], length), "little" if swabbed else "big")
 
 
 def _signed_lengths(world: World) -> tuple[int, ...]:
@@ -386,15 +394,19 @@ class Access(NamedTuple):
     data: bytes
 
 
+#: The entry that each translation takes.
+LOOK_UPS = {XLATE_INST: kvmppc_mmu_itlb_index, XLATE_DATA: kvmppc_mmu_dtlb_index}
+
 #: Bytes of the buffer that the call table has.
 BUFFER_SIZE = 32
 
 
 def kvmppc_xlate(world: World, vcpu: int, eaddr: int, xlid: int) -> Pte | None:
     """The guest's own translation, by its TLB; None if it has none (-ENOENT)."""
+    if xlid not in LOOK_UPS:
+        raise Bug(SITE_XLATE)
     eaddr = ulong(world.hw.params, eaddr)
-    look_up = kvmppc_mmu_itlb_index if xlid == XLATE_INST else kvmppc_mmu_dtlb_index
-    index = look_up(world, vcpu, eaddr)
+    index = LOOK_UPS[xlid](world, vcpu, eaddr)
     if index == NO_INDEX:
         return None
     gpaddr = kvmppc_mmu_xlate(world, vcpu, index, eaddr)
@@ -408,8 +420,8 @@ def kvmppc_ld(world: World, vcpu: int, eaddr: int, size: int, is_data: int) -> A
     stat.ld = stat.ld + 1 & _DOUBLEWORD
     pte = kvmppc_xlate(world, vcpu, eaddr, XLATE_DATA if is_data else XLATE_INST)
     if pte is None:
-        return Access(-KVM_ENOENT, eaddr, bytes(BUFFER_SIZE))
-    error, data = kvm_read_guest(world, vcpu, pte.raddr, min(size, BUFFER_SIZE))
+        return Access(-KVM_ENOENT, ulong(world.hw.params, eaddr), bytes(BUFFER_SIZE))
+    error, data = kvm_read_guest(world, vcpu, pte.raddr, size)
     return Access(EMULATE_DO_MMIO if error else EMULATE_DONE, pte.raddr, data.ljust(BUFFER_SIZE, b"\0"))
 
 
@@ -419,6 +431,6 @@ def kvmppc_st(world: World, vcpu: int, eaddr: int, data: bytes, is_data: int) ->
     stat.st = stat.st + 1 & _DOUBLEWORD
     pte = kvmppc_xlate(world, vcpu, eaddr, XLATE_DATA if is_data else XLATE_INST)
     if pte is None:
-        return Access(-KVM_ENOENT, eaddr, data)
+        return Access(-KVM_ENOENT, ulong(world.hw.params, eaddr), data)
     error = kvm_write_guest(world, vcpu, pte.raddr, data)
     return Access(EMULATE_DO_MMIO if error else EMULATE_DONE, pte.raddr, data)
