@@ -312,21 +312,16 @@ CALL_INT(kvm_vcpu_ioctl_config_tlb)
 CALL_INT(kvm_vcpu_ioctl_dirty_tlb)
 CALL(mmu_notifier_invalidate, mmu_notifier_invalidate(machine, (uint32_t)args[0]))
 
-/* The kernel's argument is an entry of the array that holds both TLBs; its own are two arrays here. */
+/* The kernel's argument is an entry of the array that holds both TLBs. */
 static int call_kvmppc_e500_tlbil_one(struct pyexit_machine *machine, const uint64_t *args,
 				      struct pyexit_result *result)
 {
-	uint32_t entry = (uint32_t)args[1];
-	struct kvm_gtlb tlb = kvmppc_gtlb(machine, VCPU, 0);
-	struct kvm_gtlbe gtlbe;
+	uint32_t tlb1 = machine->e500[VCPU].gtlb_offset[1];
+	uint32_t tlbsel = args[1] >= tlb1;
+	struct kvm_gtlb tlb = kvmppc_gtlb(machine, VCPU, tlbsel);
+	struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, tlbsel ? args[1] - tlb1 : args[1]);
 
 	(void)result;
-	tlb.offset = 0;
-	if (tlb.room == KVM_E500_TLB0_ENTRIES && entry >= KVM_E500_TLB0_ENTRIES) {
-		tlb = kvmppc_gtlb(machine, VCPU, 1);
-		entry -= KVM_E500_TLB0_ENTRIES;
-	}
-	gtlbe = kvmppc_gtlbe(&tlb, entry);
 	kvmppc_e500_tlbil_one(machine, VCPU, &gtlbe);
 	return 0;
 }

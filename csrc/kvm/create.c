@@ -302,7 +302,7 @@ static int ida_alloc_range(struct pyexit_machine *machine, uint32_t vcpu, int mi
 		ret = id <= max ? id : -KVM_ENOSPC;
 	if (ret >= 0)
 		*inuse |= (uint64_t)1 << id;
-	ppc_event(&machine->hw.events, PYEXIT_EVENT_IDA_ALLOC_RANGE, 0, (uint64_t)min, (uint64_t)max, (uint64_t)ret);
+	ppc_event(&machine->hw.events, PYEXIT_EVENT_IDA_ALLOC_RANGE, 0, (uint32_t)min, (uint32_t)max, (uint64_t)ret);
 	return ret;
 }
 

@@ -9,10 +9,14 @@
 /* MAS1 of a page of 4 KiB (size code 2) */
 #define MAS1_TSIZE_4K (2u << MAS1_TSIZE_SHIFT)
 
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 static void own_array(struct pyexit_e500 *e500, uint32_t tlbsel, struct kvm_gtlb *tlb)
 {
-	tlb->room = tlbsel ? KVM_E500_TLB1_ENTRIES : KVM_E500_TLB0_ENTRIES;
-	tlb->refs = tlb->room;
+	tlb->entries = smaller(tlb->size, tlbsel ? KVM_E500_TLB1_ENTRIES : KVM_E500_TLB0_ENTRIES);
 	tlb->mas8 = tlbsel ? e500->gtlb1.mas8 : e500->gtlb0.mas8;
 	tlb->mas1 = tlbsel ? e500->gtlb1.mas1 : e500->gtlb0.mas1;
 	tlb->mas2 = tlbsel ? e500->gtlb1.mas2 : e500->gtlb0.mas2;
@@ -24,13 +28,14 @@ static void own_array(struct pyexit_e500 *e500, uint32_t tlbsel, struct kvm_gtlb
 
 static void user_array(struct pyexit_swtlb *sw, uint32_t tlbsel, uint32_t offset, struct kvm_gtlb *tlb)
 {
-	tlb->offset = offset;
-	tlb->room = PYEXIT_SW_TLB_ENTRIES;
-	tlb->refs = tlbsel ? PYEXIT_SW_TLB1_ENTRIES : PYEXIT_SW_TLB_ENTRIES;
-	tlb->mas8 = sw->tlb.mas8;
-	tlb->mas1 = sw->tlb.mas1;
-	tlb->mas2 = sw->tlb.mas2;
-	tlb->mas7_3 = sw->tlb.mas7_3;
+	uint32_t first = smaller(offset, PYEXIT_SW_TLB_ENTRIES);
+	uint32_t room = smaller(PYEXIT_SW_TLB_ENTRIES - first, tlbsel ? PYEXIT_SW_TLB1_ENTRIES : PYEXIT_SW_TLB_ENTRIES);
+
+	tlb->entries = smaller(tlb->size, room);
+	tlb->mas8 = sw->tlb.mas8 + first;
+	tlb->mas1 = sw->tlb.mas1 + first;
+	tlb->mas2 = sw->tlb.mas2 + first;
+	tlb->mas7_3 = sw->tlb.mas7_3 + first;
 	tlb->pfn = tlbsel ? sw->priv1.pfn : sw->priv0.pfn;
 	tlb->flags = tlbsel ? sw->priv1.flags : sw->priv0.flags;
 	tlb->map = sw->g2h_tlb1_map;
@@ -46,7 +51,6 @@ static struct kvm_gtlb kvmppc_gtlb(const struct pyexit_machine *machine, uint32_
 		user_array(&machine->swtlb[vcpu], tlbsel, e500->gtlb_offset[tlbsel], &tlb);
 	else
 		own_array(e500, tlbsel, &tlb);
-	tlb.entries = tlb.size < tlb.refs ? tlb.size : tlb.refs;
 	return tlb;
 }
 
@@ -58,11 +62,11 @@ static int is_valid(const struct kvm_gtlbe *gtlbe)
 /* mas8 is nobody's. */
 static void set_gtlbe(const struct kvm_gtlb *tlb, uint64_t i, const struct kvm_gtlbe *gtlbe)
 {
-	uint32_t k = kvmppc_bound(i + tlb->offset, tlb->room);
-
-	tlb->mas1[k] = gtlbe->mas1;
-	tlb->mas2[k] = gtlbe->mas2;
-	tlb->mas7_3[k] = gtlbe->mas7_3;
+	if (i >= tlb->entries)
+		return;
+	tlb->mas1[i] = gtlbe->mas1;
+	tlb->mas2[i] = gtlbe->mas2;
+	tlb->mas7_3[i] = gtlbe->mas7_3;
 }
 
 /* mmu-kvm 3.3: unaligned bounds, 8-bit TID, no permissions */
@@ -87,15 +91,15 @@ static int32_t kvmppc_e500_tlb_index(const struct pyexit_machine *machine, uint3
 	const struct pyexit_e500 *e500 = &machine->e500[vcpu];
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
 	uint64_t base = tlbsel ? 0 : gtlb0_set_base(&tlb, ea);
-	uint32_t n = tlbsel || tlb.ways > tlb.refs ? tlb.entries : tlb.ways;
+	uint32_t n = tlbsel ? tlb.entries : tlb.ways;
 
 	if (tlbsel && (ea < (ulong_t)e500->tlb1_min_eaddr || ea > (ulong_t)e500->tlb1_max_eaddr))
 		return -1;
-	for (uint32_t i = 0; i < n; i++) {
-		struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, base + i);
+	for (uint64_t i = base; i < tlb.entries && i - base < n; i++) {
+		struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, i);
 
 		if (gtlb_match(&gtlbe, ea, pid, as))
-			return (int32_t)kvmppc_bound(base + i, tlb.refs);
+			return (int32_t)i;
 	}
 	return -1;
 }
@@ -279,13 +283,13 @@ static void invalidate_all(struct pyexit_machine *machine, uint32_t vcpu, uint32
 }
 
 /* The entry that the guest's MAS registers choose (mmu-kvm 5). */
-static uint32_t chosen_esel(const struct kvm_gtlb *tlb, uint32_t tlbsel, const struct pyexit_shared *shared)
+static uint64_t chosen_esel(const struct kvm_gtlb *tlb, uint32_t tlbsel, const struct pyexit_shared *shared)
 {
 	uint32_t esel = (shared->mas0 & MAS0_ESEL_MASK) >> MAS0_ESEL_SHIFT;
 
 	if (tlbsel)
-		return kvmppc_bound(esel & (tlb->size - 1), tlb->refs);
-	return kvmppc_bound(gtlb0_set_base(tlb, shared->mas2) + (esel & (tlb->ways - 1)), tlb->refs);
+		return esel & (tlb->size - 1);
+	return gtlb0_set_base(tlb, shared->mas2) + (esel & (tlb->ways - 1));
 }
 
 static void load_guest_mas(struct pyexit_shared *shared, const struct kvm_gtlbe *gtlbe)
@@ -367,18 +371,18 @@ static struct kvm_gtlbe written_gtlbe(const struct pyexit_shared *shared)
 }
 
 /* mmu-kvm 5.3.7: mapped at once; an entry of TLB0 is of 4 KiB from now on, for the guest too. */
-static void map_written(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel)
+static void map_written(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel,
+			struct kvm_gtlbe *gtlbe)
 {
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
-	struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, esel);
 
-	if (!tlbe_is_host_safe(machine, vcpu, &gtlbe))
+	if (!tlbe_is_host_safe(machine, vcpu, gtlbe))
 		return;
 	if (!tlbsel) {
-		gtlbe.mas1 = (gtlbe.mas1 & ~MAS1_TSIZE_MASK) | MAS1_TSIZE_4K;
-		set_gtlbe(&tlb, esel, &gtlbe);
+		gtlbe->mas1 = (gtlbe->mas1 & ~MAS1_TSIZE_MASK) | MAS1_TSIZE_4K;
+		set_gtlbe(&tlb, esel, gtlbe);
 	}
-	kvmppc_mmu_map(machine, vcpu, get_tlb_eaddr(&gtlbe), get_tlb_raddr(&gtlbe), tlbsel << 16 | esel);
+	kvmppc_mmu_map(machine, vcpu, get_tlb_eaddr(gtlbe), get_tlb_raddr(gtlbe), tlbsel << 16 | esel);
 }
 
 static int kvmppc_e500_emul_tlbwe(struct pyexit_machine *machine, uint32_t vcpu)
@@ -386,7 +390,7 @@ static int kvmppc_e500_emul_tlbwe(struct pyexit_machine *machine, uint32_t vcpu)
 	const struct pyexit_shared *shared = &machine->vcpu[vcpu].arch.shared;
 	uint32_t tlbsel = shared->mas0 >> MAS0_TLBSEL_SHIFT & 1;
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
-	uint32_t esel = chosen_esel(&tlb, tlbsel, shared);
+	uint32_t esel = (uint32_t)chosen_esel(&tlb, tlbsel, shared);
 	struct kvm_gtlbe old = kvmppc_gtlbe(&tlb, esel);
 	struct kvm_gtlbe new = written_gtlbe(shared);
 	int recompute = 0;
@@ -401,7 +405,7 @@ static int kvmppc_e500_emul_tlbwe(struct pyexit_machine *machine, uint32_t vcpu)
 		kvmppc_recalc_tlb1map_range(machine, vcpu);
 	else if (tlbsel)
 		widen_range(&machine->e500[vcpu], &new);
-	map_written(machine, vcpu, tlbsel, esel);
+	map_written(machine, vcpu, tlbsel, esel, &new);
 	kvmppc_set_exit_type(machine, vcpu, EMULATED_TLBWE_EXITS);
 	return EMULATE_DONE;
 }
@@ -478,7 +482,7 @@ static void slot_evicted(struct pyexit_machine *machine, uint32_t vcpu, uint32_t
 	struct kvm_tlbe_ref ref = kvmppc_ref(&tlb, esel);
 	uint64_t *map = kvmppc_g2h_tlb1_map(&tlb, esel);
 
-	if (slot >= PYEXIT_TLB1_ENTRIES || !(*map >> slot & 1))
+	if (!map || slot >= PYEXIT_TLB1_ENTRIES || !(*map >> slot & 1))
 		return;
 	*map &= ~((uint64_t)1 << slot);
 	machine->e500[vcpu].h2g_tlb1_rmap[slot] = 0;

@@ -33,9 +33,8 @@ struct kvm_tlbe_ref {
 
 /*
  * One guest TLB where it lies now: in the kernel's own array or in
- * userspace's.  Geometry is state and may be anything: an entry number counts
- * modulo the room of its array, loops go over @entries of the @size that the
- * geometry says (docs/choices.md).
+ * userspace's.  Geometry is state and may be anything: @entries is what of
+ * its @size can be reached (docs/choices.md).
  */
 struct kvm_gtlb {
 	uint64_t *mas2, *mas7_3;
@@ -43,45 +42,38 @@ struct kvm_gtlb {
 	uint64_t *pfn;
 	uint32_t *flags;
 	uint64_t *map;			/* TLB1: the host slots that each entry owns */
-	uint32_t size, ways, sets;
-	uint32_t entries;
-	uint32_t offset, room;		/* of entry 0 in the array, and the array's */
-	uint32_t refs;			/* room for references and maps */
+	uint32_t entries, size, ways, sets;
 };
 
 static struct kvm_gtlb kvmppc_gtlb(const struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel);
 
-/* @i modulo @room, quick for those that are in it. */
-static inline uint32_t kvmppc_bound(uint64_t i, uint32_t room)
-{
-	return (uint32_t)(i < room ? i : i % room);
-}
-
+/* The doors to entries: one that does not exist reads as 0, what is stored there is dropped. */
 static inline struct kvm_gtlbe kvmppc_gtlbe(const struct kvm_gtlb *tlb, uint64_t i)
 {
-	uint32_t k = kvmppc_bound(i + tlb->offset, tlb->room);
-
-	return (struct kvm_gtlbe){ tlb->mas8[k], tlb->mas1[k], tlb->mas2[k], tlb->mas7_3[k] };
+	if (i >= tlb->entries)
+		return (struct kvm_gtlbe){ 0 };
+	return (struct kvm_gtlbe){ tlb->mas8[i], tlb->mas1[i], tlb->mas2[i], tlb->mas7_3[i] };
 }
 
 static inline struct kvm_tlbe_ref kvmppc_ref(const struct kvm_gtlb *tlb, uint64_t i)
 {
-	uint32_t k = kvmppc_bound(i, tlb->refs);
-
-	return (struct kvm_tlbe_ref){ tlb->pfn[k], tlb->flags[k] };
+	if (i >= tlb->entries)
+		return (struct kvm_tlbe_ref){ 0 };
+	return (struct kvm_tlbe_ref){ tlb->pfn[i], tlb->flags[i] };
 }
 
 static inline void kvmppc_set_ref(const struct kvm_gtlb *tlb, uint64_t i, struct kvm_tlbe_ref ref)
 {
-	uint32_t k = kvmppc_bound(i, tlb->refs);
-
-	tlb->pfn[k] = ref.pfn;
-	tlb->flags[k] = ref.flags;
+	if (i >= tlb->entries)
+		return;
+	tlb->pfn[i] = ref.pfn;
+	tlb->flags[i] = ref.flags;
 }
 
+/* NULL for one that does not exist. */
 static inline uint64_t *kvmppc_g2h_tlb1_map(const struct kvm_gtlb *tlb1, uint64_t i)
 {
-	return &tlb1->map[kvmppc_bound(i, tlb1->refs)];
+	return i < tlb1->entries ? &tlb1->map[i] : NULL;
 }
 
 /* Fields of an entry (mmu-kvm 1.3) */

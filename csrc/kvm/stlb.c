@@ -203,7 +203,7 @@ static int attributes_of_page(struct pyexit_machine *machine, uint32_t vcpu, uin
 {
 	struct pyexit_host *host = kvmppc_host(machine, vcpu);
 
-	if ((ulong_t)machine->kvm[machine->vcpu_vm[vcpu]].mmu_invalidate_in_progress)
+	if (machine->kvm[machine->vcpu_vm[vcpu]].mmu_invalidate_in_progress)
 		return -KVM_EAGAIN;
 	switch (find_linux_pte(machine, vcpu, hva)) {
 	case PYEXIT_PTE_PRESENT:
@@ -247,9 +247,10 @@ static void take_slot(struct pyexit_machine *machine, uint32_t vcpu, uint32_t sl
 {
 	uint32_t owner = machine->e500[vcpu].h2g_tlb1_rmap[slot];
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, 1);
+	uint64_t *map = owner ? kvmppc_g2h_tlb1_map(&tlb, owner - 1) : NULL;
 
-	if (owner)
-		*kvmppc_g2h_tlb1_map(&tlb, owner - 1) &= ~((uint64_t)1 << slot);
+	if (map)
+		*map &= ~((uint64_t)1 << slot);
 }
 
 /* mmu-kvm 8.5 */
@@ -258,10 +259,12 @@ static uint32_t allocate_slot(struct pyexit_machine *machine, uint32_t vcpu, uin
 	struct pyexit_e500 *e500 = &machine->e500[vcpu];
 	uint32_t slot = e500->host_tlb1_nv & (PYEXIT_TLB1_ENTRIES - 1);
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, 1);
+	uint64_t *map = kvmppc_g2h_tlb1_map(&tlb, esel);
 
 	e500->host_tlb1_nv = (int32_t)slot + 1 >= host_tlb1_slots(machine, vcpu) ? 0 : slot + 1;
 	take_slot(machine, vcpu, slot);
-	*kvmppc_g2h_tlb1_map(&tlb, esel) |= (uint64_t)1 << slot;
+	if (map)
+		*map |= (uint64_t)1 << slot;
 	e500->h2g_tlb1_rmap[slot] = esel + 1;
 	return slot;
 }

@@ -43,7 +43,9 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "check",
         help="run vectors and scenarios on the backends and compare",
-        description="Run kernel vectors, peer vectors and scenarios; compare with what is expected.",
+        description="Run kernel vectors, peer vectors and scenarios; compare with what is expected. "
+        "The sequences of a file, where it has them from their first step on, are also run as wholes: each "
+        "step begins in the state in which the step before it ended.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -7,7 +7,7 @@
 #include "pyexit.h"
 
 #define RAM_SIZE 0x1000u
-#define ROUNDS 2000u
+#define ROUNDS 200u
 
 static uint64_t seed = 0x2545f4914f6cdd1du;
 

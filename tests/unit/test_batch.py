@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Batches: NumPy types from the header, exits in one call, and the verbs enter and exit (design.md 3, 5, 7)."""
+"""Batches: NumPy types from the header, exits in one call, the verbs enter and exit (design.md 3, 5)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_type_of_the_resume_is_signed_where_c_is() -> None:
 
 
 def test_unknown_type_is_named() -> None:
-    with pytest.raises(ValueError, match="no struct 'exit_recrd'.*exit_record"):
+    with pytest.raises(ValueError, match=r"no struct 'exit_recrd'.*exit_record"):
         dtype("exit_recrd")
 
 
@@ -44,13 +44,6 @@ def test_numpy_is_imported_only_when_used() -> None:
     """style.md: its import costs 60 ms."""
     code = "import sys, pyexit; pyexit.Machine().close(); assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
-
-
-def entered(machine: MachineFactory, model: str = "e500mc") -> object:
-    m = machine(model=model)
-    m["vcpu.arch.shared.msr"] = GS
-    assert m.enter().where is Where.GUEST
-    return m
 
 
 @each_model

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from pyexit import Scenario, Step, replay
-from pyexit.backends.base import Result
+from pyexit.backends.base import Backend, Result
 from pyexit.cli import main
 from pyexit.cli.fuzz import summary
 from pyexit.cli.repro import smaller_name
@@ -21,30 +23,25 @@ from pyexit.fuzz.campaign import MODELS, WEIGHTS, Campaign, label, setups
 from pyexit.fuzz.explain import explain, section
 from pyexit.fuzz.minimise import Replayer, minimise, shrink
 from pyexit.fuzz.pair import Difference, Pair, Single, answer_text, follow
-from pyexit.fuzz.plans import KINDS, Draw
+from pyexit.fuzz.plans import KINDS, Draw, Plan
 from pyexit.scenario import read, write
 
 each_model = pytest.mark.parametrize("model", MODELS)
 
 
-def drawn(model: str, seed: int, count: int = 60) -> list[Any]:
-    """Plans of every kind."""
-    with beginning_machine(model) as single:
-        draw = Draw(seed, single.params, 1)
-        return [KINDS[kind](draw) for _ in range(count) for kind in KINDS]
-
-
-class beginning_machine:
+@contextmanager
+def native(model: str) -> Iterator[Backend]:
     """The native backend of the arena."""
+    single = Single("native", Setup(model).options())
+    yield single.core
+    single.close()
 
-    def __init__(self, model: str) -> None:
-        self.single = Single("native", Setup(model).options())
 
-    def __enter__(self) -> Any:
-        return self.single.core
-
-    def __exit__(self, *error: object) -> None:
-        self.single.close()
+def drawn(model: str, seed: int, count: int = 60) -> list[Plan]:
+    """Plans of every kind."""
+    with native(model) as core:
+        draw = Draw(seed, core.params, 1)
+        return [KINDS[kind](draw) for _ in range(count) for kind in KINDS]
 
 
 # Plans
@@ -58,16 +55,11 @@ def test_same_seed_draws_the_same_plans(model: str) -> None:
 
 @each_model
 def test_plans_name_fields_that_a_machine_has(model: str) -> None:
-    layout = Setup(model).options().layout(drawn_params(model))
-    for plan in drawn(model, 1):
-        layout.pack(plan.values)
-        for step in plan.steps:
-            layout.pack(step.set)
-
-
-def drawn_params(model: str) -> Any:
-    with beginning_machine(model) as core:
-        return core.params
+    with native(model) as core:
+        for plan in drawn(model, 1):
+            core.layout.pack(plan.values)
+            for step in plan.steps:
+                core.layout.pack(step.set)
 
 
 def test_every_kind_has_its_weight() -> None:
@@ -165,8 +157,7 @@ def test_planted_bug_is_found_and_made_small() -> None:
     replayer.close()
     assert len(small.steps) == 1
     assert small.mem == {}
-    reset = {name: value for name, value in (finding.scenario.state or {}).items()}
-    assert len(small.state or {}) <= len(reset)
+    assert len(small.state or {}) <= len(finding.scenario.state or {})
     assert "exit 3" in "\n".join(lines)
 
 

@@ -32,7 +32,8 @@ dar=0x0 | last_inst=0x7c0007a4
 
      qemu-kvm-812     [000] d..1.   100.000030: kvm_exit: exit=DTLB_MISS | pc=0xc0001238 | msr=0x10029000 | \
 dar=0xfe000000 | last_inst=0xffffffff
-     qemu kvm-813     [001] .....   100.000031: kvm_exit: exit=EXTERNAL | pc=0x0 | msr=0x0 | dar=0x0 | last_inst=0x0
+     qemu kvm-813     [001] .....   100.000031: kvm_exit: exit=EXTERNAL | pc=0x0 | msr=0x0 | \
+dar=0x0 | last_inst=0x0
      qemu-kvm-812     [000] .....   100.000032: kvm_booke_queue_irqprio: vcpu=0 prio=DTLB_MISS pending=0
      qemu-kvm-812     [000] .....   100.000040: kvm_exit: exit=0x2a | pc=0xc0001238 | msr=0x10029000 | \
 dar=0xfe000000 | last_inst=0xffffffff
@@ -273,7 +274,7 @@ def test_stat_prints_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_report_is_the_debugfs_file(machine: MachineFactory) -> None:
-    """exit.md 13 T7: a header and 30 rows, four of which have no name; divided once by ticks per microsecond."""
+    """exit.md 13 T7: a header and 30 rows, four without a name; divided once by ticks per microsecond."""
     m = machine()
     m.set(
         {

@@ -206,9 +206,9 @@ def _store(world: World, vcpu: int, value: int, length: int, default_endian: int
 
 def _buffer_size(size: int) -> int:
     """The buffer is four doublewords, and the kernel's callers never ask for more than theirs."""
-    if size & _WORD > BUFFER_SIZE:
+    if size > BUFFER_SIZE:
         raise OSError(EINVAL, f"size={size} is more than the {BUFFER_SIZE} bytes of the buffer")
-    return size & _WORD
+    return size
 
 
 def _ld(world: World, vcpu: int, eaddr: int, size: int, is_data: int) -> Answer:

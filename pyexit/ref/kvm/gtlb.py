@@ -323,8 +323,7 @@ def kvmppc_e500_emul_tlbwe(world: World, vcpu: int) -> int:
         kvmppc_recalc_tlb1map_range(world, vcpu)
     elif tlbsel and entry.mas1 & MAS1_V:
         _add_tlb1map_range(world, vcpu, entry)
-    if _is_host_safe(world, vcpu, entry):
-        _premap(world, vcpu, tlbsel, esel, entry)
+    _premap(world, vcpu, tlbsel, esel)
     kvmppc_set_exit_type(world, vcpu, EMULATED_TLBWE_EXITS)
     return EMULATE_DONE
 
@@ -342,8 +341,11 @@ def _is_host_safe(world: World, vcpu: int, entry: Gtlbe) -> bool:
     return bool(entry.mas1 & MAS1_V) and gfn_to_memslot(world, vcpu, gfn) is not None
 
 
-def _premap(world: World, vcpu: int, tlbsel: int, esel: int, entry: Gtlbe) -> None:
-    """Rule 7: TLB0 has pages of 4 KiB only."""
+def _premap(world: World, vcpu: int, tlbsel: int, esel: int) -> None:
+    """Rule 7, if the host may map what is stored now: TLB0 has pages of 4 KiB only."""
+    entry = get_entry(world, vcpu, tlbsel, esel)
+    if not _is_host_safe(world, vcpu, entry):
+        return
     if tlbsel == 0:
         mas1 = entry.mas1 & ~MAS1_TSIZE_MASK | _TSIZE_4K << MAS1_TSIZE_SHIFT
         entry = entry._replace(mas1=mas1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """kvm/gtlb_array: where the guest's TLB lies, and its entries by number (mmu-kvm 1, 2).
 
-KVM's own arrays, or with KVM_CAP_SW_TLB the array of user space. Geometry and numbers may be anything: an entry
-that is not there is all zeros, and nothing changes that.
+KVM's own arrays, or with KVM_CAP_SW_TLB the array of user space. Geometry and numbers may be anything: an
+entry that is not there is all zeros, and nothing changes that.
 """
 
 from __future__ import annotations

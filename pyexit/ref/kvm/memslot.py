@@ -28,6 +28,7 @@ KVM_PFN_ERR_FAULT = 0x7FF0000000000000
 KVM_PFN_NOSLOT = 0x8000000000000000
 
 _DOUBLEWORD = (1 << 64) - 1
+_PFN_MASK = (1 << 52) - 1  # of a page in 64 bits of address
 _WORDS = 4  # of data behind EVENT_WRITE_GUEST
 
 
@@ -121,7 +122,7 @@ def _gfn_to_pfn(world: World, vcpu: int, slot: Memslot | None, gfn: int) -> int:
     backing = _find_backing(world, vcpu, hva)
     if backing is None:
         return KVM_PFN_ERR_FAULT
-    return (backing.pfn + (hva - backing.hva) // PAGE_SIZE) & _DOUBLEWORD
+    return backing.pfn + (hva - backing.hva) // PAGE_SIZE & _PFN_MASK
 
 
 def is_error_noslot_pfn(pfn: int) -> bool:

@@ -162,7 +162,7 @@ def _tlb0_map(world: World, vcpu: int, gvaddr: int, esel: int) -> None:
     entry = get_entry(world, vcpu, 0, esel)
     if ref_flags(world, vcpu, 0, esel) & E500_TLB_VALID:
         block = Block(_TSIZE_4K, ref_pfn(world, vcpu, 0, esel), gvaddr)
-        shadow: Shadow | None = _setup_stlbe(world, vcpu, 0, esel, block)
+        shadow: Shadow | None = _setup_stlbe(entry, ref_flags(world, vcpu, 0, esel), block)
     else:
         gfn = get_tlb_raddr(entry) // PAGE_SIZE
         shadow = kvmppc_e500_shadow_map(world, vcpu, get_tlb_eaddr(world, entry), gfn, 0, esel)
@@ -286,36 +286,29 @@ def _shadow_page(
         wimge = host_of(world, vcpu).pte_wimge & _WIMGE
     else:
         set_irqs(world, vcpu, False)  # rule 8: and they stay off
-    _setup_ref(world, vcpu, tlbsel, esel, block.pfn, wimge)
-    shadow = _setup_stlbe(world, vcpu, tlbsel, esel, block)
-    kvmppc_mmu_flush_icache(world, block.pfn)
-    return shadow
-
-
-def _setup_ref(world: World, vcpu: int, tlbsel: int, esel: int, pfn: int, wimge: int) -> None:
-    """Rule 9: W, I and M are the host's, G and E the guest's or the host's."""
     entry = get_entry(world, vcpu, tlbsel, esel)
+    # Rule 9: W, I and M are the host's, G and E the guest's or the host's.
     flags = E500_TLB_VALID | entry.mas2 & MAS2_ATTRIB_MASK | wimge
-    set_ref(world, vcpu, tlbsel, esel, pfn, flags)
-    kvm_set_pfn_accessed(world, pfn)
+    set_ref(world, vcpu, tlbsel, esel, block.pfn, flags)
+    kvm_set_pfn_accessed(world, block.pfn)
     if entry.mas7_3 & (MAS3_SW | MAS3_UW):
-        kvm_set_pfn_dirty(world, pfn)
+        kvm_set_pfn_dirty(world, block.pfn)
+    kvmppc_mmu_flush_icache(world, block.pfn)
+    return _setup_stlbe(entry, flags, block)
 
 
 # The entry (mmu-kvm 8.2, 8.3)
 
 
-def _setup_stlbe(world: World, vcpu: int, tlbsel: int, esel: int, block: Block) -> Shadow:
+def _setup_stlbe(entry: Gtlbe, flags: int, block: Block) -> Shadow:
     """8.2: no IPROT, no IND; the guest's permissions unchanged."""
-    entry = get_entry(world, vcpu, tlbsel, esel)
-    attributes = ref_flags(world, vcpu, tlbsel, esel) & E500_TLB_MAS2_ATTR
     return Shadow(
         tsize=block.tsize,
         mas1=MAS1_V
         | get_tlb_tid(entry) << MAS1_TID_SHIFT
         | entry.mas1 & MAS1_TS
         | block.tsize << MAS1_TSIZE_SHIFT,
-        mas2=block.gvaddr & ~PAGE_OFFSET | attributes,
+        mas2=block.gvaddr & ~PAGE_OFFSET | flags & E500_TLB_MAS2_ATTR,
         mas7_3=block.pfn * PAGE_SIZE & _DOUBLEWORD | entry.mas7_3 & _MAS3_ATTRIB_MASK,
     )
 
@@ -481,7 +474,7 @@ def _release_refs(world: World, vcpu: int, tlbsel: int) -> None:
 def mmu_notifier_invalidate(world: World, vm: int) -> None:
     """11: the host changed a mapping: whatever it was, every vcpu of the VM is asked to flush."""
     kvm = world.kvm[vm]
-    kvm.mmu_invalidate_seq = ulong(world.hw.params, kvm.mmu_invalidate_seq + 1)
+    kvm.mmu_invalidate_seq = kvm.mmu_invalidate_seq + 1 & _DOUBLEWORD
     for number, state in enumerate(world.vcpu):
         if world.vcpu_vm[number] == vm:
             state.requests |= 1 << KVM_REQ_TLB_FLUSH
