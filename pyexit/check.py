@@ -28,6 +28,7 @@ from pyexit.io.vectors import (
     is_scenario,
     is_vector,
     memory_map,
+    other_pages,
     ram_ranges,
     read_lines,
     suite_name,
@@ -68,6 +69,9 @@ RECORDER = {
     "e500.gtlb_params1.sets": 1,
     "e500.gtlb_offset[1]": 256,
 }
+
+#: Functions that reach the VMM's memory by its address: the kernel does not ask page_is_ram() there.
+BY_USER_ADDRESS = frozenset({"kvmppc_ld", "kvmppc_st"})
 
 #: What only a machine with room for KVM_CAP_SW_TLB has, and what asks for it.
 SW_TLB_FIELDS = ("user.tlb.", "user.config_tlb.", "e500.sw_")
@@ -570,6 +574,8 @@ class Run:
         if line.func is None:
             return self._tlb(backend, line.data.get("core", TLB_MODEL)).run(line)
         ram = ram_ranges(line.path.parent)
+        if line.func in BY_USER_ADDRESS:
+            ram = (*ram, *other_pages(line.path.parent))
         return self._kernel(line.bits, backend, self.fetch, ram, needs_sw_tlb(line)).run(line)
 
     def _scenario(self, path: Path) -> Iterator[None]:

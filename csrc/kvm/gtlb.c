@@ -371,18 +371,18 @@ static struct kvm_gtlbe written_gtlbe(const struct pyexit_shared *shared)
 }
 
 /* mmu-kvm 5.3.7: mapped at once; an entry of TLB0 is of 4 KiB from now on, for the guest too. */
-static void map_written(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel,
-			struct kvm_gtlbe *gtlbe)
+static void map_written(struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel, uint32_t esel)
 {
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
+	struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, esel);
 
-	if (!tlbe_is_host_safe(machine, vcpu, gtlbe))
+	if (!tlbe_is_host_safe(machine, vcpu, &gtlbe))
 		return;
 	if (!tlbsel) {
-		gtlbe->mas1 = (gtlbe->mas1 & ~MAS1_TSIZE_MASK) | MAS1_TSIZE_4K;
-		set_gtlbe(&tlb, esel, gtlbe);
+		gtlbe.mas1 = (gtlbe.mas1 & ~MAS1_TSIZE_MASK) | MAS1_TSIZE_4K;
+		set_gtlbe(&tlb, esel, &gtlbe);
 	}
-	kvmppc_mmu_map(machine, vcpu, get_tlb_eaddr(gtlbe), get_tlb_raddr(gtlbe), tlbsel << 16 | esel);
+	kvmppc_mmu_map(machine, vcpu, get_tlb_eaddr(&gtlbe), get_tlb_raddr(&gtlbe), tlbsel << 16 | esel);
 }
 
 static int kvmppc_e500_emul_tlbwe(struct pyexit_machine *machine, uint32_t vcpu)
@@ -405,7 +405,7 @@ static int kvmppc_e500_emul_tlbwe(struct pyexit_machine *machine, uint32_t vcpu)
 		kvmppc_recalc_tlb1map_range(machine, vcpu);
 	else if (tlbsel)
 		widen_range(&machine->e500[vcpu], &new);
-	map_written(machine, vcpu, tlbsel, esel, &new);
+	map_written(machine, vcpu, tlbsel, esel);
 	kvmppc_set_exit_type(machine, vcpu, EMULATED_TLBWE_EXITS);
 	return EMULATE_DONE;
 }

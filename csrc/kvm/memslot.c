@@ -45,6 +45,8 @@ static int32_t find_backing(const struct pyexit_machine *machine, uint32_t vcpu,
 {
 	const struct pyexit_backings *backing = &vm_of(machine, vcpu)->backing;
 
+	if (hva == KVM_HVA_ERR_BAD)
+		return -1;
 	for (int32_t i = 0; i < PYEXIT_BACKINGS; i++)
 		if (hva >= backing->hva[i] && (hva - backing->hva[i]) >> PPC_PAGE_SHIFT < backing->npages[i])
 			return i;

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyexit.errors import VectorError
-from pyexit.io import trace
+from pyexit.io import tracefile
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -39,13 +39,13 @@ def add(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The command; 0, 2 for bad input."""
-    records = trace.read(args.trace)
-    rows = trace.stat(trace.spans(records))
+    records = tracefile.read(args.trace)
+    rows = tracefile.stat(tracefile.spans(records))
     if not rows:
         raise VectorError(
             f"{args.trace}: no exit that ends: {len(records)} events, none of them kvm_exit in pairs"
         )
     if args.chrome is not None:
-        args.chrome.write_text(json.dumps(trace.chrome(records)) + "\n")
-    print("\n".join(trace.table(rows)))
+        args.chrome.write_text(json.dumps(tracefile.chrome(records)) + "\n")
+    print("\n".join(tracefile.table(rows)))
     return 0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pyexit.fuzz.arena import Setup, beginning
 from pyexit.fuzz.pair import Answer, Difference, Pair, Single, follow
 from pyexit.fuzz.plans import KINDS, Draw, Plan
-from pyexit.layout import Layout, encode
+from pyexit.layout import Layout
 from pyexit.scenario import Scenario, Step
 
 MODELS = ("e500mc", "e5500", "e6500")
@@ -55,6 +55,18 @@ class Tally:
     findings: list[Finding] = field(default_factory=list)
 
 
+class Places(dict[str, tuple[int, int]]):
+    """Where fields begin and end in the state block, looked up once each."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def __missing__(self, name: str) -> tuple[int, int]:
+        field = self._layout.field(name)
+        place = self[name] = field.offset, field.offset + field.size
+        return place
+
+
 class Contender:
     """A machine of the campaign and the source of its scenarios."""
 
@@ -66,23 +78,24 @@ class Contender:
         self.pair = Pair((backends[0], backends[1]), setup.options()) if len(backends) > 1 else None
         self.single = Single(backends[0], setup.options()) if self.pair is None else self.pair.a
         self.layout: Layout = self.single.layout
+        self._places = Places(self.layout)
         self.draw = Draw(seed, self.single.core.params, start["kvm.arch.lpid"])
         self.functions = self.single.functions if self.pair is None else self.pair.functions
 
     def state_of(self, plan: Plan) -> bytes:
         """The state in which a plan begins: the fields are laid over, and taken back by forget()."""
-        state, place = self.state, self.layout.field
+        state, places = self.state, self._places
         for name, value in plan.values.items():
-            item = place(name)
-            state[item.offset : item.offset + item.size] = encode(item, value)
+            start, end = places[name]
+            state[start:end] = value.to_bytes(end - start, "little")
         return bytes(state)
 
     def forget(self, plan: Plan) -> None:
         """Take back what state_of() laid over."""
-        state, original, place = self.state, self._original, self.layout.field
+        state, original, places = self.state, self._original, self._places
         for name in plan.values:
-            item = place(name)
-            state[item.offset : item.offset + item.size] = original[item.offset : item.offset + item.size]
+            start, end = places[name]
+            state[start:end] = original[start:end]
 
     def known(self, plan: Plan) -> Plan:
         """The plan without calls that a backend does not have yet."""

@@ -222,6 +222,7 @@ def fetch(draw: Draw) -> Plan:
     values: Values = {
         "vcpu.arch.regs.nip": ea,
         "vcpu.arch.shared.msr": GS | space * (IS | DS) | pick((0, 0, PR)),
+        "vcpu.arch.pid": pid,
         "spr.PID": pid,
     }
     real = host_entry(draw, values, ea, pid, space, 0)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pyexit.guest.vcpu import Exit
 from pyexit.io.events import _EXITS, Event
-from pyexit.io.trace import TRACE_POINTS, ftrace_text, record_of
+from pyexit.io.tracefile import TRACE_POINTS, ftrace_text, record_of
 
 #: Exit accounts as KVM prints them (exit.md 1.11).
 ACCOUNTS = (

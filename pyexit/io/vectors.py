@@ -246,6 +246,20 @@ def memory_map(folder: Path) -> dict[str, int]:
     return values
 
 
+@cache
+def other_pages(folder: Path) -> tuple[tuple[int, int], ...]:
+    """The pages behind memory slots that are no RAM for page_is_ram(), as ram_ranges() has them."""
+    ram, values = ram_ranges(folder), memory_map(folder)
+    found = []
+    for row in range(_MEMSLOTS):
+        base, size = (values.get(f"kvm.backing.{leaf}[{row}]", 0) * _PAGE for leaf in ("pfn", "npages"))
+        if size and not any(base < first + length and first < base + size for first, length in ram):
+            found.append((base, size))
+    return tuple(found)
+
+
+_MEMSLOTS, _PAGE = 32, 4096
+
 #: What world.json says of a slot's host pages, as pyexit_backings.pte.
 _LINUX_PTES = {"": 0, "not present": 1, "NULL": 2}
 _MEMSLOT_FLAGS = {"0x0": 0, "KVM_MEMSLOT_INVALID": 1}

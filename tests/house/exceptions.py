@@ -56,6 +56,7 @@ C_ONLY: dict[str, str] = {
     "SITE_LOOKASIDE": _SPEED,
     "CALL_THREAD": "the reference writes the word",
     "CALL_VCPU": "the reference writes the word",
+    "CALL_VM": "the reference writes the word",
     "CALL_ARGUMENTS": "a Python function takes what it takes",
     "POINT_DONE": "marks an action that has happened; the reference removes it from its list",
     "KVM_NOTHING_MAPPED": "the reference says it with a flag",

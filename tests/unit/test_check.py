@@ -23,7 +23,7 @@ from pyexit.check import (
     needs_sw_tlb,
     sequence_step,
 )
-from pyexit.io.vectors import Case, Line, memory_map
+from pyexit.io.vectors import Case, Line, memory_map, other_pages
 from pyexit.layout import canonical, recorded_name
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "linux-6.1"
@@ -68,6 +68,11 @@ def test_memory_map_fits_the_machine() -> None:
     with Machine() as m:
         m.set(memory_map(VECTORS))
         assert len(m.memory_regions()) == 9
+
+
+def test_memory_of_the_vmm_need_not_be_ram() -> None:
+    """SCHEMA.md, read_guest: slot 8's pages are not RAM for page_is_ram(), and kvmppc_ld reads them."""
+    assert other_pages(VECTORS) == ((0xF8000000, 0x10000),)
 
 
 def test_world_without_slots_is_refused(tmp_path: Path) -> None:

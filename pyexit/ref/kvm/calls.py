@@ -100,7 +100,7 @@ from pyexit.ref.kvm.irqprio import (
 )
 from pyexit.ref.kvm.loadstore import kvmppc_emulate_loadstore, kvmppc_emulate_mmio
 from pyexit.ref.kvm.mmio import (
-    BUFFER_SIZE,
+    GUEST_BYTES,
     kvm_arch_vcpu_ioctl_run,
     kvmppc_complete_mmio_load,
     kvmppc_handle_load,
@@ -206,15 +206,15 @@ def _store(world: World, vcpu: int, value: int, length: int, default_endian: int
 
 def _buffer_size(size: int) -> int:
     """The buffer is four doublewords, and the kernel's callers never ask for more than theirs."""
-    if size > BUFFER_SIZE:
-        raise OSError(EINVAL, f"size={size} is more than the {BUFFER_SIZE} bytes of the buffer")
+    if size > GUEST_BYTES:
+        raise OSError(EINVAL, f"size={size} is more than the {GUEST_BYTES} bytes of the buffer")
     return size
 
 
 def _ld(world: World, vcpu: int, eaddr: int, size: int, is_data: int) -> Answer:
     """The address as it is afterwards, and the buffer in doublewords."""
     access = kvmppc_ld(world, vcpu, eaddr, _buffer_size(size), is_data & _WORD)
-    words = (int.from_bytes(access.data[n : n + 8], "big") for n in range(0, BUFFER_SIZE, 8))
+    words = (int.from_bytes(access.data[n : n + 8], "big") for n in range(0, GUEST_BYTES, 8))
     return (access.ret, access.eaddr, *words)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pyexit.ref.hw.core import log, ppc_mfspr, ppc_mtspr, ulong
+from pyexit.ref.hw.core import log, ppc_mfspr, ppc_mtspr
 from pyexit.ref.hw.regs import (
     EPCR_ICM,
     MMUCFG_LPIDSIZE,
@@ -326,10 +326,11 @@ def _kvm_of(world: World, vcpu: int) -> Kvm:
 def kvmppc_alloc_lpid(world: World, vcpu: int) -> int:
     """The lowest free id; 0 is the host's, and two threads of a core share one."""
     host, allocator = host_of(world, vcpu), world.host[0]
-    last = (KVMPPC_NR_LPIDS >> _lpid_shift(world, vcpu)) - 1
+    # A host that claims more threads than LPIDs has none to give.
+    last = KVMPPC_NR_LPIDS // (host.threads_per_core or 1) - 1
     free = [lpid for lpid in range(1, last + 1) if not allocator.lpid_inuse >> lpid & 1]
     lpid = -KVM_ENOMEM if host.ida_err else free[0] if free else -KVM_ENOSPC
-    log(world.hw, EVENT_IDA_ALLOC_RANGE, 0, 1, last, lpid & _DOUBLEWORD)
+    log(world.hw, EVENT_IDA_ALLOC_RANGE, 0, 1, last & _WORD, lpid & _DOUBLEWORD)
     if lpid < 0:
         printk(world, MSG_LPID_NO_MEMORY if host.ida_err else MSG_LPID_NONE_FREE)
         return -KVM_ENOMEM
@@ -338,7 +339,8 @@ def kvmppc_alloc_lpid(world: World, vcpu: int) -> int:
 
 
 def kvmppc_free_lpid(world: World, vcpu: int, lpid: int) -> None:
-    """Give an id back."""
+    """Give an id back, an unsigned int."""
+    lpid &= _WORD
     log(world.hw, EVENT_IDA_FREE, 0, lpid)
     if lpid < KVMPPC_NR_LPIDS:
         world.host[0].lpid_inuse &= ~(1 << lpid)
@@ -357,7 +359,7 @@ KVM_VM_PPC_PR = 2
 def kvm_arch_init_vm(world: World, vcpu: int, type: int) -> tuple[int, int]:
     """A new VM: the result, and whether it got KVM's operations, which it keeps when no LPID is left."""
     host = host_of(world, vcpu)
-    if ulong(world.hw.params, type) not in (0, KVM_VM_PPC_PR) or host.no_ops:
+    if type not in (0, KVM_VM_PPC_PR) or host.no_ops:
         return -KVM_EINVAL, 0
     if host.module_gone:
         return -KVM_ENOENT, 0

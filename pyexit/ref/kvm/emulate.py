@@ -27,10 +27,10 @@ from pyexit.ref.hw.regs import (
 )
 from pyexit.ref.kvm.debug import KVMPPC_INST_SW_BREAKPOINT
 from pyexit.ref.kvm.emulate_booke import (
+    FLAVOUR_64,
     NOT_EMULATED,
     Emulated,
     Instruction,
-    Needs,
     emulate_by,
     get_op,
     get_rs,
@@ -66,7 +66,7 @@ from pyexit.ref.kvm.vcpu import EMULATE_DONE, EMULATE_EXIT_USER, EMULATE_FAIL, K
 _WORD = (1 << 32) - 1
 _INSTRUCTION_SIZE = 4
 
-_SPR_DEC = 22
+SPR_DEC = 22
 
 # Primary opcodes that have no extended one (emulate 2.3)
 _OP_NONE = 0
@@ -161,7 +161,7 @@ def _mfspr(world: World, vcpu: int, inst: int) -> Emulated:
 #: emulate 2.3, by opcode and extended opcode; Q3: tdi has no row.
 INSTRUCTIONS = {
     (31, 4): Instruction(_trap),
-    (31, 68): Instruction(_trap, needs=Needs.WIDE),
+    (31, 68): Instruction(_trap, flavour=FLAVOUR_64),
     (31, 339): Instruction(_mfspr),
     (31, 467): Instruction(_mtspr),
     (31, 566): Instruction(_tlbsync),
@@ -189,7 +189,7 @@ def kvmppc_emulate_mtspr(world: World, vcpu: int, sprn: int, value: int) -> int:
     if sprn in HARDWARE_SPRS:
         ppc_mtspr(world.hw, world.vcpu_thread[vcpu], HARDWARE_SPRS[sprn], value)
         return EMULATE_DONE
-    if sprn == _SPR_DEC:
+    if sprn == SPR_DEC:
         world.vcpu[vcpu].arch.dec = value & _WORD
         kvmppc_emulate_dec(world, vcpu)
         return EMULATE_DONE
@@ -237,5 +237,5 @@ READS: dict[int, Callable[[World, int], int]] = {
     SPR_PIR: _pir,
     SPR_TBWL: _tbwl,
     SPR_TBWU: get_tb,
-    _SPR_DEC: _dec,
+    SPR_DEC: _dec,
 }

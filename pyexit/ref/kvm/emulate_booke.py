@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum, Flag, auto
+from enum import Flag, auto
 from typing import Any, NamedTuple
 
 from pyexit.ref.hw.core import ppc_mtspr, ulong
@@ -67,16 +67,16 @@ from pyexit.ref.kvm.timing import (
 from pyexit.ref.kvm.vcpu import EMULATE_DONE, EMULATE_FAIL, World
 
 # Numbers of SPRs that only the emulation knows
-_SPR_DBCR0 = 308
-_SPR_DBCR1 = 309
-_SPR_DBCR2 = 310
-_SPR_IAC1 = 312
-_SPR_IAC2 = 313
-_SPR_DAC1 = 316
-_SPR_DAC2 = 317
-_SPR_TSR = 336
-_SPR_TCR = 340
-_SPR_DECAR = 54
+SPR_DBCR0 = 308
+SPR_DBCR1 = 309
+SPR_DBCR2 = 310
+SPR_IAC1 = 312
+SPR_IAC2 = 313
+SPR_DAC1 = 316
+SPR_DAC2 = 317
+SPR_TSR = 336
+SPR_TCR = 340
+SPR_DECAR = 54
 
 _WORD = (1 << 32) - 1
 
@@ -135,19 +135,17 @@ def get_tmrn(inst: int) -> int:
 # What the host's kernel was built with (emulate 0.1)
 
 
-class Needs(Enum):
-    """What a row needs of the kernel."""
-
-    NOTHING = auto()
-    WIDE = auto()  # a 64-bit kernel
-    ALTIVEC = auto()  # which is a 64-bit one, too
+# Flavours: what a row needs of the kernel
+FLAVOUR_ALL = 0  # nothing
+FLAVOUR_64 = 1  # to be a 64-bit one
+FLAVOUR_ALTIVEC = 2  # CONFIG_ALTIVEC
 
 
-def is_built(world: World, needs: Needs) -> bool:
-    """Does this kernel have a row that needs this?"""
-    if needs is Needs.WIDE:
-        return world.hw.params.width == 64
-    return needs is Needs.NOTHING or has_altivec(world)
+def is_built(world: World, flavour: int) -> bool:
+    """Does this kernel have a row of this flavour? AltiVec is an option of 64-bit kernels only."""
+    if flavour == FLAVOUR_ALL:
+        return True
+    return world.hw.params.width == 64 and (flavour == FLAVOUR_64 or has_altivec(world))
 
 
 # Instructions (emulate 3.1)
@@ -165,7 +163,7 @@ class Instruction(NamedTuple):
 
     execute: Callable[[World, int, int], Emulated]
     exit_type: int | None = None
-    needs: Needs = Needs.NOTHING
+    flavour: int = FLAVOUR_ALL
 
 
 #: The result of what has no row: the next table's business.
@@ -178,7 +176,7 @@ _JUMPED = Emulated(EMULATE_DONE, False)
 def emulate_by(table: dict[tuple[int, int], Instruction], world: World, vcpu: int, inst: int) -> Emulated:
     """Look (opcode, extended opcode) up and do what the row says; the account is set before that."""
     row = table.get((get_op(inst), get_xop(inst)))
-    if row is None or not is_built(world, row.needs):
+    if row is None or not is_built(world, row.flavour):
         return NOT_EMULATED
     if row.exit_type is not None:
         kvmppc_set_exit_type(world, vcpu, row.exit_type)
@@ -280,7 +278,7 @@ class GuestSpr(NamedTuple):
     access: Access = _BOTH
     kept: int = _WORD  # the bits that a write keeps
     also: Callable[[World, int, int], None] | None = None
-    needs: Needs = Needs.NOTHING
+    flavour: int = FLAVOUR_ALL
 
 
 def _arch(world: World, vcpu: int) -> Any:
@@ -294,7 +292,7 @@ def _shared(world: World, vcpu: int) -> Any:
 def read_field(table: dict[int, GuestSpr], world: World, vcpu: int, sprn: int) -> int | None:
     """The value of an SPR that is a field, None if the table has none to read."""
     row = table.get(sprn)
-    if row is None or Access.READ not in row.access or not is_built(world, row.needs):
+    if row is None or Access.READ not in row.access or not is_built(world, row.flavour):
         return None
     value = getattr(row.owner(world, vcpu), row.field)
     return ulong(world.hw.params, value if row.element is None else value[row.element])
@@ -303,7 +301,7 @@ def read_field(table: dict[int, GuestSpr], world: World, vcpu: int, sprn: int) -
 def write_field(table: dict[int, GuestSpr], world: World, vcpu: int, sprn: int, value: int) -> int:
     """Write an SPR that is a field."""
     row = table.get(sprn)
-    if row is None or Access.WRITE not in row.access or not is_built(world, row.needs):
+    if row is None or Access.WRITE not in row.access or not is_built(world, row.flavour):
         return EMULATE_FAIL
     owner = row.owner(world, vcpu)
     if row.element is None:
@@ -367,11 +365,11 @@ BOOKE_SPRS: dict[int, GuestSpr] = {
     **{SPR_IVOR0 + number: ivor(priority) for number, priority in enumerate(IVORS)},
     SPR_IVOR0 + 2: ivor(BOOKE_IRQPRIO_DATA_STORAGE, also=_set_hardware(SPR_GIVOR2)),
     SPR_IVOR0 + 8: ivor(BOOKE_IRQPRIO_SYSCALL, also=_set_hardware(SPR_GIVOR8)),
-    _SPR_DECAR: GuestSpr(_arch, "decar", access=_WRITE),
-    SPR_EPCR: GuestSpr(_arch, "epcr", access=_READ, needs=Needs.WIDE),
+    SPR_DECAR: GuestSpr(_arch, "decar", access=_WRITE),
+    SPR_EPCR: GuestSpr(_arch, "epcr", access=_READ, flavour=FLAVOUR_64),
     SPR_DBSR: GuestSpr(_arch, "dbsr", access=_READ),
-    _SPR_TSR: GuestSpr(_arch, "tsr", access=_READ),
-    _SPR_TCR: GuestSpr(_arch, "tcr", access=_READ),
+    SPR_TSR: GuestSpr(_arch, "tsr", access=_READ),
+    SPR_TCR: GuestSpr(_arch, "tcr", access=_READ),
     SPR_MCSR: GuestSpr(_arch, "mcsr", access=_READ),
 }
 
@@ -379,8 +377,8 @@ BOOKE_SPRS: dict[int, GuestSpr] = {
 # The debug registers (emulate 3.3, 3.4; exit 9.3)
 
 #: What a guest may have in DBCR0: IDM, IC, BT, TIE, IAC1 to IAC4, DAC1 and DAC2; EDM is put in for reading.
-_DBCR0_USER = 0x4DFF0000
-_DBCR0_EDM = 0x80000000
+DBCR0_GUEST_MASK = 0x4DFF0000
+DBCR0_EDM = 0x80000000
 
 
 def _debug(world: World, vcpu: int) -> Any:
@@ -389,13 +387,13 @@ def _debug(world: World, vcpu: int) -> Any:
 
 #: Stored, and the hardware loaded, while user space does not debug; IAC3 and IAC4 are not compiled in.
 DEBUG_SPRS: dict[int, GuestSpr] = {
-    _SPR_DBCR0: GuestSpr(_debug, "dbcr0", kept=_DBCR0_USER),
-    _SPR_DBCR1: GuestSpr(_debug, "dbcr1"),
-    _SPR_DBCR2: GuestSpr(_debug, "dbcr2"),
-    _SPR_IAC1: GuestSpr(_debug, "iac1", kept=_ULONG),
-    _SPR_IAC2: GuestSpr(_debug, "iac2", kept=_ULONG),
-    _SPR_DAC1: GuestSpr(_debug, "dac1", kept=_ULONG),
-    _SPR_DAC2: GuestSpr(_debug, "dac2", kept=_ULONG),
+    SPR_DBCR0: GuestSpr(_debug, "dbcr0", kept=DBCR0_GUEST_MASK),
+    SPR_DBCR1: GuestSpr(_debug, "dbcr1"),
+    SPR_DBCR2: GuestSpr(_debug, "dbcr2"),
+    SPR_IAC1: GuestSpr(_debug, "iac1", kept=_ULONG),
+    SPR_IAC2: GuestSpr(_debug, "iac2", kept=_ULONG),
+    SPR_DAC1: GuestSpr(_debug, "dac1", kept=_ULONG),
+    SPR_DAC2: GuestSpr(_debug, "dac2", kept=_ULONG),
 }
 
 
@@ -413,8 +411,8 @@ def _write_debug(world: World, vcpu: int, sprn: int, value: int) -> int:
 def _read_debug(world: World, vcpu: int, sprn: int) -> int | None:
     """Q18: user space's registers show, with EDM in DBCR0."""
     value = read_field(DEBUG_SPRS, world, vcpu, sprn)
-    if value is not None and sprn == _SPR_DBCR0 and world.vcpu[vcpu].guest_debug:
-        value |= _DBCR0_EDM
+    if value is not None and sprn == SPR_DBCR0 and world.vcpu[vcpu].guest_debug:
+        value |= DBCR0_EDM
     return value
 
 
@@ -454,16 +452,16 @@ class Write(NamedTuple):
     """A write that is more than storing a value."""
 
     write: Callable[[World, int, int], None]
-    needs: Needs = Needs.NOTHING
+    flavour: int = FLAVOUR_ALL
 
 
 #: 3.3.
 BOOKE_WRITES = {
     SPR_DBSR: Write(_mtspr_dbsr),
-    _SPR_TSR: Write(kvmppc_clr_tsr_bits),
-    _SPR_TCR: Write(_mtspr_tcr),
+    SPR_TSR: Write(kvmppc_clr_tsr_bits),
+    SPR_TCR: Write(_mtspr_tcr),
     SPR_MCSR: Write(_mtspr_mcsr),
-    SPR_EPCR: Write(_mtspr_epcr, Needs.WIDE),
+    SPR_EPCR: Write(_mtspr_epcr, FLAVOUR_64),
 }
 
 
@@ -472,7 +470,7 @@ def kvmppc_booke_emulate_mtspr(world: World, vcpu: int, sprn: int, value: int) -
     if sprn in DEBUG_SPRS:
         return _write_debug(world, vcpu, sprn, value)
     row = BOOKE_WRITES.get(sprn)
-    if row is None or not is_built(world, row.needs):
+    if row is None or not is_built(world, row.flavour):
         return write_field(BOOKE_SPRS, world, vcpu, sprn, value)
     row.write(world, vcpu, value)
     return EMULATE_DONE

@@ -31,12 +31,13 @@ from pyexit.ref.hw.regs import (
     SPR_TLB1PS,
 )
 from pyexit.ref.kvm.emulate_booke import (
+    FLAVOUR_ALTIVEC,
     NOT_EMULATED,
+    SPR_DECAR,
     Access,
     Emulated,
     GuestSpr,
     Instruction,
-    Needs,
     emulate_by,
     get_oc,
     get_ra,
@@ -73,15 +74,18 @@ from pyexit.ref.kvm.vcpu import EMULATE_DONE, EMULATE_EXIT_USER, EMULATE_FAIL, W
 _WORD = (1 << 32) - 1
 
 #: The operand of ehpriv with which user space's debugger is called (emulate 4.1).
-_EHPRIV_OC_DEBUG = 1
+EHPRIV_OC_DEBUG = 1
 
 #: TMCFG0, the one thread management register, and what it says: one thread.
-_TMRN_TMCFG0 = 16
-_TMCFG0_ONE_THREAD = 0x101
+TMRN_TMCFG0 = 16
+TMCFG0_ONE_THREAD = 0x101
 
-#: L1CSR0: the lock failed; bits of L1CSR0 and L1CSR1 that read back as 0, as flashing is over at once.
-_L1CSR0_CUL = 0x400
-_L1CSR_FLASH = 0x102
+# L1CSR0 and L1CSR1: flashing is over at once, so its bits read back as 0; a lock that failed
+L1CSR0_DCFI = 0x2
+L1CSR0_CLFC = 0x100
+L1CSR0_CUL = 0x400
+L1CSR1_ICFI = 0x2
+L1CSR1_ICLFR = 0x100
 
 #: The bits of RT that are tlbilx's type.
 _TLBILX_TYPE = 3
@@ -167,13 +171,13 @@ def kvmppc_e500_emul_msgclr(world: World, vcpu: int, inst: int) -> Emulated:
 
 def _dcbtls(world: World, vcpu: int, inst: int) -> Emulated:
     """dcbtls: the lock always fails."""
-    world.e500[vcpu].l1csr0 |= _L1CSR0_CUL
+    world.e500[vcpu].l1csr0 |= L1CSR0_CUL
     return _DONE
 
 
 def kvmppc_e500_emul_ehpriv(world: World, vcpu: int, inst: int) -> Emulated:
     """ehpriv 1 stops for user space. Q32: whether it debugs or not."""
-    if get_oc(inst) != _EHPRIV_OC_DEBUG:
+    if get_oc(inst) != EHPRIV_OC_DEBUG:
         return NOT_EMULATED
     world.run[vcpu].exit_reason = KVM_EXIT_DEBUG
     set_debug(world.run[vcpu], world.vcpu[vcpu].arch.regs.nip, 0)
@@ -183,9 +187,9 @@ def kvmppc_e500_emul_ehpriv(world: World, vcpu: int, inst: int) -> Emulated:
 
 def kvmppc_e500_emul_mftmr(world: World, vcpu: int, inst: int) -> Emulated:
     """mftmr TMCFG0."""
-    if get_tmrn(inst) != _TMRN_TMCFG0:
+    if get_tmrn(inst) != TMRN_TMCFG0:
         return NOT_EMULATED
-    world.vcpu[vcpu].arch.regs.gpr[get_rt(inst)] = _TMCFG0_ONE_THREAD
+    world.vcpu[vcpu].arch.regs.gpr[get_rt(inst)] = TMCFG0_ONE_THREAD
     return _DONE
 
 
@@ -213,12 +217,11 @@ def kvmppc_core_emulate_op_e500(world: World, vcpu: int, inst: int) -> Emulated:
 # SPRs (emulate 4.3, 4.4)
 
 # Numbers of SPRs that only the emulation knows
-_SPR_DECAR = 54
-_SPR_HID1 = 1009
-_SPR_L1CSR0 = 1010
-_SPR_L1CSR1 = 1011
-_SPR_BUCSR = 1013
-_SPR_PWRMGTCR0 = 1019
+SPR_HID1 = 1009
+SPR_L1CSR0 = 1010
+SPR_L1CSR1 = 1011
+SPR_BUCSR = 1013
+SPR_PWRMGTCR0 = 1019
 
 
 def _arch(world: World, vcpu: int) -> Any:
@@ -233,18 +236,18 @@ _READ = Access.READ
 
 #: 4.3, 4.4. The PIDs and MAS registers are the processor's on HV and not here; nor is IVOR34, which is SPE's.
 E500_SPRS = {
-    _SPR_DECAR: GuestSpr(_arch, "decar", access=_READ),
+    SPR_DECAR: GuestSpr(_arch, "decar", access=_READ),
     SPR_TLB0CFG: GuestSpr(_arch, "tlbcfg", 0, _READ),
     SPR_TLB1CFG: GuestSpr(_arch, "tlbcfg", 1, _READ),
     SPR_MMUCFG: GuestSpr(_arch, "mmucfg", access=_READ),
     SPR_SVR: GuestSpr(_e500, "svr", access=_READ),
-    _SPR_L1CSR0: GuestSpr(_e500, "l1csr0", kept=_WORD & ~_L1CSR_FLASH),
-    _SPR_L1CSR1: GuestSpr(_e500, "l1csr1", kept=_WORD & ~_L1CSR_FLASH),
+    SPR_L1CSR0: GuestSpr(_e500, "l1csr0", kept=_WORD & ~(L1CSR0_DCFI | L1CSR0_CLFC)),
+    SPR_L1CSR1: GuestSpr(_e500, "l1csr1", kept=_WORD & ~(L1CSR1_ICFI | L1CSR1_ICLFR)),
     SPR_HID0: GuestSpr(_e500, "hid0"),
-    _SPR_HID1: GuestSpr(_e500, "hid1"),
-    _SPR_PWRMGTCR0: GuestSpr(_arch, "pwrmgtcr0"),
-    SPR_IVOR32: ivor(BOOKE_IRQPRIO_ALTIVEC_UNAVAIL, needs=Needs.ALTIVEC),
-    SPR_IVOR32 + 1: ivor(BOOKE_IRQPRIO_ALTIVEC_ASSIST, needs=Needs.ALTIVEC),
+    SPR_HID1: GuestSpr(_e500, "hid1"),
+    SPR_PWRMGTCR0: GuestSpr(_arch, "pwrmgtcr0"),
+    SPR_IVOR32: ivor(BOOKE_IRQPRIO_ALTIVEC_UNAVAIL, flavour=FLAVOUR_ALTIVEC),
+    SPR_IVOR32 + 1: ivor(BOOKE_IRQPRIO_ALTIVEC_ASSIST, flavour=FLAVOUR_ALTIVEC),
     SPR_IVOR32 + 3: ivor(BOOKE_IRQPRIO_PERFORMANCE_MONITOR),
     SPR_IVOR32 + 4: ivor(BOOKE_IRQPRIO_DBELL),
     SPR_IVOR32 + 5: ivor(BOOKE_IRQPRIO_DBELL_CRIT),
@@ -268,7 +271,7 @@ def kvmppc_core_emulate_mtspr_e500(world: World, vcpu: int, sprn: int, value: in
     if sprn == SPR_MMUCSR0:
         kvmppc_e500_emul_mt_mmucsr0(world, vcpu, value)
         return EMULATE_DONE
-    if sprn == _SPR_BUCSR or write_field(E500_SPRS, world, vcpu, sprn, value) == EMULATE_DONE:
+    if sprn == SPR_BUCSR or write_field(E500_SPRS, world, vcpu, sprn, value) == EMULATE_DONE:
         return EMULATE_DONE
     return kvmppc_booke_emulate_mtspr(world, vcpu, sprn, value)
 

@@ -73,8 +73,7 @@ MAS6_SPID1_MASK = 0x7FFE
 
 #: No entry.
 NO_INDEX = -1
-#: Any address space.
-KVM_ANY_AS = -1
+_ANY_AS = -1  # any address space
 
 # Kinds of tlbilx (mmu-kvm 5.6)
 _TLBILX_ALL = 0
@@ -128,7 +127,7 @@ def _matches(world: World, entry: Gtlbe, ea: int, pid: int, address_space: int) 
         get_tlb_eaddr(world, entry) <= ea <= get_tlb_end(world, entry)
         and get_tlb_tid(entry) in (0, pid)
         and bool(entry.mas1 & MAS1_V)
-        and address_space in (KVM_ANY_AS, get_tlb_ts(entry))
+        and address_space in (_ANY_AS, get_tlb_ts(entry))
     )
 
 
@@ -411,7 +410,7 @@ def kvmppc_e500_emul_tlbivax(world: World, vcpu: int, ea: int) -> int:
         _invalidate_all(world, vcpu, tlbsel)
     else:
         page = ea & _WORD & ~PAGE_OFFSET
-        esel = kvmppc_e500_tlb_index(world, vcpu, page, tlbsel, _current_pid(world, vcpu), KVM_ANY_AS)
+        esel = kvmppc_e500_tlb_index(world, vcpu, page, tlbsel, _current_pid(world, vcpu), _ANY_AS)
         if esel != NO_INDEX:
             kvmppc_e500_gtlbe_invalidate(world, vcpu, tlbsel, esel)
     kvmppc_core_flush_tlb(world, vcpu)
@@ -425,7 +424,7 @@ def kvmppc_e500_emul_tlbilx(world: World, vcpu: int, type: int, ea: int) -> int:
         for tlbsel in (0, 1):
             _tlbilx_all(world, vcpu, tlbsel, pid if type == _TLBILX_TID else None)
     elif type == _TLBILX_ADDRESS:
-        index = _search(world, vcpu, ea, pid, KVM_ANY_AS)
+        index = _search(world, vcpu, ea, pid, _ANY_AS)
         if index != NO_INDEX:
             _tlbilx_entry(world, vcpu, tlbsel_of_index(index), esel_of_index(index))
     return EMULATE_DONE

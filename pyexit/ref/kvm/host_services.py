@@ -55,6 +55,7 @@ UNBUILT_GUEST_PAGE = 2  # the guest TLB has the page: kvmppc_mmu_map (mmu-kvm 7)
 # Errors that the kernel's functions return (exit 1.3)
 KVM_ENOENT = 2
 KVM_EINTR = 4
+KVM_EAGAIN = 11
 KVM_ENOMEM = 12
 KVM_EFAULT = 14
 KVM_EINVAL = 22

@@ -50,6 +50,7 @@ from pyexit.ref.kvm.irqprio import (
     BOOKE_IRQPRIO_WATCHDOG,
     KVMPPC_EPR_USER,
     kvmppc_core_dequeue_external,
+    kvmppc_core_pending_dec,
     kvmppc_core_queue_external,
     kvmppc_set_msr,
 )
@@ -346,8 +347,8 @@ def kvm_vm_ioctl_enable_cap(world: World, vcpu: int, cap: int, flags: int) -> in
 
 
 def kvm_cpu_has_pending_timer(world: World, vcpu: int) -> int:
-    """Asked by kvm_vcpu_halt; on Book E the pending bits say it."""
-    return 0
+    """Asked by kvm_vcpu_halt: the decrementer's bit (exit 7.6)."""
+    return kvmppc_core_pending_dec(world, vcpu)
 
 
 # KVM_TRANSLATE (exit 12.4)

@@ -37,7 +37,7 @@ _PAPR_HCALL_RET = 8
 _PAPR_HCALL_ARGS = 16
 
 #: Bytes of run.mmio.data.
-MMIO_DATA_SIZE = 8
+_MMIO_DATA_SIZE = 8
 
 
 def set_hardware_exit_reason(run: Run, value: int) -> None:
@@ -78,7 +78,7 @@ def mmio_len(run: Run) -> int:
 
 def mmio_data(run: Run, length: int) -> bytes:
     """The first bytes of run.mmio.data."""
-    return bytes(run.union[_MMIO_DATA : _MMIO_DATA + min(length, MMIO_DATA_SIZE)])
+    return bytes(run.union[_MMIO_DATA : _MMIO_DATA + min(length, _MMIO_DATA_SIZE)])
 
 
 def set_mmio_data(run: Run, data: bytes) -> None:

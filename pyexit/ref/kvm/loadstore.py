@@ -12,9 +12,12 @@ from enum import Enum, Flag, auto
 from typing import NamedTuple
 
 from pyexit.ref.hw.core import ulong
+from pyexit.ref.hw.regs import MSR_FP, MSR_VEC
 from pyexit.ref.kvm.emulate import kvmppc_next_instruction, trace_kvm_ppc_instr
 from pyexit.ref.kvm.emulate_booke import (
-    Needs,
+    FLAVOUR_64,
+    FLAVOUR_ALL,
+    FLAVOUR_ALTIVEC,
     get_op,
     get_ra,
     get_rb,
@@ -55,10 +58,6 @@ from pyexit.ref.kvm.vcpu import (
     KVM_INST_FETCH_FAILED,
     World,
 )
-
-# MSR: floating point and AltiVec are enabled (emulate 0.2)
-_MSR_FP = 0x00002000
-_MSR_VEC = 0x02000000
 
 _WORD = (1 << 32) - 1
 _DOUBLEWORD = (1 << 64) - 1
@@ -104,7 +103,7 @@ class Op(NamedTuple):
     type: Type
     size: int = 0
     how: How = _PLAIN
-    needs: Needs = Needs.NOTHING
+    flavour: int = FLAVOUR_ALL
 
 
 COMPUTED = Op(Type.COMPUTED)
@@ -122,7 +121,7 @@ def _with_update(rows: dict[int, Op], update: int) -> dict[int, Op]:
 
 
 _LOAD, _STORE = Type.LOAD, Type.STORE
-_WIDE, _ALTIVEC = Needs.WIDE, Needs.ALTIVEC
+_WIDE, _ALTIVEC = FLAVOUR_64, FLAVOUR_ALTIVEC
 
 #: By primary opcode; the odd ones are update forms (5.3.3). lmw and stmw are not emulated.
 PRIMARY = _with_update(
@@ -143,26 +142,26 @@ PRIMARY = _with_update(
 ) | {
     46: Op(Type.LOAD_MULTI),  # lmw
     47: Op(Type.STORE_MULTI),  # stmw
-    56: Op(_LOAD, 16, needs=_WIDE),  # lq: too large
+    56: Op(_LOAD, 16, flavour=_WIDE),  # lq: too large
 }
 
 #: DS-form: by primary opcode and the low two bits.
 DS_FORM = {
-    (58, 0): Op(_LOAD, 8, needs=_WIDE),  # ld
+    (58, 0): Op(_LOAD, 8, flavour=_WIDE),  # ld
     (58, 1): Op(_LOAD, 8, How.UPDATE, _WIDE),  # ldu
     (58, 2): Op(_LOAD, 4, How.SIGNEXT, _WIDE),  # lwa
-    (62, 0): Op(_STORE, 8, needs=_WIDE),  # std
+    (62, 0): Op(_STORE, 8, flavour=_WIDE),  # std
     (62, 1): Op(_STORE, 8, How.UPDATE, _WIDE),  # stdu
-    (62, 2): Op(_STORE, 16, needs=_WIDE),  # stq: too large, and only with an even register
+    (62, 2): Op(_STORE, 16, flavour=_WIDE),  # stq: too large, and only with an even register
 }
 
 #: X-form, primary opcode 31: by extended opcode; 32 more is the update form (5.3.3). Q11: stfiwx.
 X_FORM = _with_update(
     {
-        21: Op(_LOAD, 8, needs=_WIDE),  # ldx
+        21: Op(_LOAD, 8, flavour=_WIDE),  # ldx
         23: Op(_LOAD, 4),  # lwzx
         87: Op(_LOAD, 1),  # lbzx
-        149: Op(_STORE, 8, needs=_WIDE),  # stdx
+        149: Op(_STORE, 8, flavour=_WIDE),  # stdx
         151: Op(_STORE, 4),  # stwx
         215: Op(_STORE, 1),  # stbx
         279: Op(_LOAD, 2),  # lhzx
@@ -182,31 +181,31 @@ X_FORM = _with_update(
     660: Op(_STORE, 8, How.BYTEREV, _WIDE),  # stdbrx
     662: Op(_STORE, 4, How.BYTEREV),  # stwbrx
     918: Op(_STORE, 2, How.BYTEREV),  # sthbrx
-    791: Op(Type.LOAD_FP, 16, needs=_WIDE),  # lfdpx: too large
+    791: Op(Type.LOAD_FP, 16, flavour=_WIDE),  # lfdpx: too large
     855: Op(Type.LOAD_FP, 4, How.SIGNEXT, _WIDE),  # lfiwax
-    887: Op(Type.LOAD_FP, 4, needs=_WIDE),  # lfiwzx
-    919: Op(Type.STORE_FP, 16, needs=_WIDE),  # stfdpx: too large
-    983: Op(Type.STORE_FP, 4, needs=_WIDE),  # stfiwx
-    7: Op(Type.LOAD_VMX, 1, needs=_ALTIVEC),  # lvebx
-    39: Op(Type.LOAD_VMX, 2, needs=_ALTIVEC),  # lvehx
-    71: Op(Type.LOAD_VMX, 4, needs=_ALTIVEC),  # lvewx
-    103: Op(Type.LOAD_VMX, 16, needs=_ALTIVEC),  # lvx
-    359: Op(Type.LOAD_VMX, 16, needs=_ALTIVEC),  # lvxl
-    135: Op(Type.STORE_VMX, 1, needs=_ALTIVEC),  # stvebx
-    167: Op(Type.STORE_VMX, 2, needs=_ALTIVEC),  # stvehx
-    199: Op(Type.STORE_VMX, 4, needs=_ALTIVEC),  # stvewx
-    231: Op(Type.STORE_VMX, 16, needs=_ALTIVEC),  # stvx
-    487: Op(Type.STORE_VMX, 16, needs=_ALTIVEC),  # stvxl
+    887: Op(Type.LOAD_FP, 4, flavour=_WIDE),  # lfiwzx
+    919: Op(Type.STORE_FP, 16, flavour=_WIDE),  # stfdpx: too large
+    983: Op(Type.STORE_FP, 4, flavour=_WIDE),  # stfiwx
+    7: Op(Type.LOAD_VMX, 1, flavour=_ALTIVEC),  # lvebx
+    39: Op(Type.LOAD_VMX, 2, flavour=_ALTIVEC),  # lvehx
+    71: Op(Type.LOAD_VMX, 4, flavour=_ALTIVEC),  # lvewx
+    103: Op(Type.LOAD_VMX, 16, flavour=_ALTIVEC),  # lvx
+    359: Op(Type.LOAD_VMX, 16, flavour=_ALTIVEC),  # lvxl
+    135: Op(Type.STORE_VMX, 1, flavour=_ALTIVEC),  # stvebx
+    167: Op(Type.STORE_VMX, 2, flavour=_ALTIVEC),  # stvehx
+    199: Op(Type.STORE_VMX, 4, flavour=_ALTIVEC),  # stvewx
+    231: Op(Type.STORE_VMX, 16, flavour=_ALTIVEC),  # stvx
+    487: Op(Type.STORE_VMX, 16, flavour=_ALTIVEC),  # stvxl
     20: Op(Type.LARX, 4),  # lwarx
-    52: Op(Type.LARX, 1, needs=_WIDE),  # lbarx
-    116: Op(Type.LARX, 2, needs=_WIDE),  # lharx
-    84: Op(Type.LARX, 8, needs=_WIDE),  # ldarx
-    276: Op(Type.LARX, 16, needs=_WIDE),  # lqarx
+    52: Op(Type.LARX, 1, flavour=_WIDE),  # lbarx
+    116: Op(Type.LARX, 2, flavour=_WIDE),  # lharx
+    84: Op(Type.LARX, 8, flavour=_WIDE),  # ldarx
+    276: Op(Type.LARX, 16, flavour=_WIDE),  # lqarx
     150: Op(Type.STCX, 4),  # stwcx.
-    694: Op(Type.STCX, 1, needs=_WIDE),  # stbcx.
-    726: Op(Type.STCX, 2, needs=_WIDE),  # sthcx.
-    214: Op(Type.STCX, 8, needs=_WIDE),  # stdcx.
-    182: Op(Type.STCX, 16, needs=_WIDE),  # stqcx.: only with an even register
+    694: Op(Type.STCX, 1, flavour=_WIDE),  # stbcx.
+    726: Op(Type.STCX, 2, flavour=_WIDE),  # sthcx.
+    214: Op(Type.STCX, 8, flavour=_WIDE),  # stdcx.
+    182: Op(Type.STCX, 16, flavour=_WIDE),  # stqcx.: only with an even register
     533: Op(Type.LOAD_MULTI),  # lswx
     597: Op(Type.LOAD_MULTI),  # lswi
     661: Op(Type.STORE_MULTI),  # stswx
@@ -220,7 +219,7 @@ X_FORM = _with_update(
 }
 
 #: Pairs of registers start with an even one; the quadword loads have more conditions, which nobody sees.
-EVEN_REGISTER = (Op(_STORE, 16, needs=_WIDE), Op(Type.STCX, 16, needs=_WIDE))
+EVEN_REGISTER = (Op(_STORE, 16, flavour=_WIDE), Op(Type.STCX, 16, flavour=_WIDE))
 
 
 # Instructions that are computed (emulate 5.2, the end): they leave mmio_is_write as it was
@@ -253,7 +252,7 @@ _TD = 68
 
 def _is_computed(world: World, vcpu: int, inst: int) -> bool:
     """Does the decoder execute this one?"""
-    op, xop, wide = get_op(inst), get_xop(inst), is_built(world, Needs.WIDE)
+    op, xop, wide = get_op(inst), get_xop(inst), is_built(world, FLAVOUR_64)
     if op == _TWI or (wide and op == _TDI) or (op == 31 and (xop == _TW or (wide and xop == _TD))):
         return not _traps(world, vcpu, inst)
     if op == 19:
@@ -301,7 +300,7 @@ def analyse_instr(world: World, vcpu: int, inst: int) -> Op:
         op = X_FORM.get(get_xop(inst))
     elif op is None:
         op = DS_FORM.get((get_op(inst), inst & 3))
-    if op is None or not is_built(world, op.needs):
+    if op is None or not is_built(world, op.flavour):
         return COMPUTED if _is_computed(world, vcpu, inst) else UNKNOWN
     return UNKNOWN if op in EVEN_REGISTER and get_rs(inst) & 1 else op
 
@@ -368,7 +367,7 @@ def _store_fp(world: World, vcpu: int, inst: int, op: Op) -> Outcome:
 def _fp(world: World, vcpu: int, op: Op) -> bool:
     """Is floating point on? If so, the precision is settled."""
     arch = world.vcpu[vcpu].arch
-    if not arch.shared.msr & _MSR_FP:
+    if not arch.shared.msr & MSR_FP:
         kvmppc_core_queue_fpunavail(world, vcpu)
         return False
     if How.FPCONV in op.how:
@@ -395,7 +394,7 @@ COPY_TYPES = {1: MMIO_COPY_BYTE, 2: MMIO_COPY_HWORD, 4: MMIO_COPY_WORD, 16: MMIO
 def _vmx(world: World, vcpu: int, op: Op) -> bool:
     """Is AltiVec on? If so, the address is aligned, and the elements are settled."""
     arch = world.vcpu[vcpu].arch
-    if not arch.shared.msr & _MSR_VEC:
+    if not arch.shared.msr & MSR_VEC:
         kvmppc_core_queue_vec_unavail(world, vcpu)
         return False
     arch.vaddr_accessed &= ~(op.size - 1)

@@ -30,7 +30,6 @@ from pyexit.ref.kvm.kvm_run import (
     KVM_EXIT_INTERNAL_ERROR,
     KVM_EXIT_MMIO,
     KVM_INTERNAL_ERROR_EMULATION,
-    MMIO_DATA_SIZE,
     Mmio,
     epr,
     mmio_data,
@@ -74,6 +73,9 @@ _VMX_COPIES = 2
 #: Bytes of an element by mmio_copy_type.
 ELEMENT_SIZES = {MMIO_COPY_BYTE: 1, MMIO_COPY_HWORD: 2, MMIO_COPY_WORD: 4, MMIO_COPY_DWORD: 8}
 
+#: Bytes of run.mmio.data.
+_DATA_SIZE = 8
+
 _REGISTERS = 32
 _VECTOR_SIZE = 16
 _WORD = (1 << 32) - 1
@@ -98,7 +100,7 @@ def kvmppc_handle_loads(world: World, vcpu: int, rt: int, length: int, default_e
 def _handle_load(world: World, vcpu: int, rt: int, length: int, default_endian: int, sign: int) -> int:
     """6.4: EMULATE_FAIL has changed nothing; after EMULATE_DO_MMIO the register waits for completion."""
     state = world.vcpu[vcpu]
-    if length > MMIO_DATA_SIZE:
+    if length > _DATA_SIZE:
         return EMULATE_FAIL
     set_mmio(world.run[vcpu], Mmio(state.arch.paddr_accessed, length, 0))
     state.arch.io_gpr = rt & 0xFFFF
@@ -115,7 +117,7 @@ def _handle_load(world: World, vcpu: int, rt: int, length: int, default_endian: 
 def kvmppc_handle_store(world: World, vcpu: int, value: int, length: int, default_endian: int) -> int:
     """6.5: a store of the low `length` bytes of a value."""
     state = world.vcpu[vcpu]
-    if length > MMIO_DATA_SIZE:
+    if length > _DATA_SIZE:
         return EMULATE_FAIL
     set_mmio(world.run[vcpu], Mmio(state.arch.paddr_accessed, length, 1))
     state.mmio_needed, state.mmio_is_write = 1, 1
@@ -240,7 +242,7 @@ def _set_vmx_element(world: World, vcpu: int, register: int, value: int) -> None
 def kvmppc_complete_mmio_load(world: World, vcpu: int) -> None:
     """What is in run.mmio.data goes into the register. Q21: its length is what user space says."""
     arch, length = world.vcpu[vcpu].arch, mmio_len(world.run[vcpu])
-    if length > MMIO_DATA_SIZE:
+    if length > _DATA_SIZE:
         return
     value = _loaded(world, vcpu, length)
     if arch.mmio_sp64_extend and length == 4:
@@ -398,7 +400,7 @@ class Access(NamedTuple):
 LOOK_UPS = {XLATE_INST: kvmppc_mmu_itlb_index, XLATE_DATA: kvmppc_mmu_dtlb_index}
 
 #: Bytes of the buffer that the call table has.
-BUFFER_SIZE = 32
+GUEST_BYTES = 32
 
 
 def kvmppc_xlate(world: World, vcpu: int, eaddr: int, xlid: int) -> Pte | None:
@@ -420,9 +422,9 @@ def kvmppc_ld(world: World, vcpu: int, eaddr: int, size: int, is_data: int) -> A
     stat.ld = stat.ld + 1 & _DOUBLEWORD
     pte = kvmppc_xlate(world, vcpu, eaddr, XLATE_DATA if is_data else XLATE_INST)
     if pte is None:
-        return Access(-KVM_ENOENT, ulong(world.hw.params, eaddr), bytes(BUFFER_SIZE))
+        return Access(-KVM_ENOENT, ulong(world.hw.params, eaddr), bytes(GUEST_BYTES))
     error, data = kvm_read_guest(world, vcpu, pte.raddr, size)
-    return Access(EMULATE_DO_MMIO if error else EMULATE_DONE, pte.raddr, data.ljust(BUFFER_SIZE, b"\0"))
+    return Access(EMULATE_DO_MMIO if error else EMULATE_DONE, pte.raddr, data.ljust(GUEST_BYTES, b"\0"))
 
 
 def kvmppc_st(world: World, vcpu: int, eaddr: int, data: bytes, is_data: int) -> Access:

@@ -98,7 +98,8 @@ from pyexit.ref.kvm.vcpu import (
 #: MAS2 bits that a shadow entry takes from the guest's: X0, X1, G, E (mmu-kvm 1.3).
 MAS2_ATTRIB_MASK = 0x63
 
-_MAS3_ATTRIB_MASK = 0x3FF  # permissions and U0 to U3
+#: MAS3 bits that it takes as they are: permissions, U0 to U3 (mmu-kvm 1.3).
+MAS3_ATTRIB_MASK = 0x3FF
 _TLBILX_LPID = 0
 _TSIZE_4K = 2
 _TLBSELD = 0x30000000
@@ -309,7 +310,7 @@ def _setup_stlbe(entry: Gtlbe, flags: int, block: Block) -> Shadow:
         | entry.mas1 & MAS1_TS
         | block.tsize << MAS1_TSIZE_SHIFT,
         mas2=block.gvaddr & ~PAGE_OFFSET | flags & E500_TLB_MAS2_ATTR,
-        mas7_3=block.pfn * PAGE_SIZE & _DOUBLEWORD | entry.mas7_3 & _MAS3_ATTRIB_MASK,
+        mas7_3=block.pfn * PAGE_SIZE & _DOUBLEWORD | entry.mas7_3 & MAS3_ATTRIB_MASK,
     )
 
 

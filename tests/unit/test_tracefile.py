@@ -12,9 +12,9 @@ import pytest
 from pyexit import Event
 from pyexit.cli import main
 from pyexit.errors import VectorError
-from pyexit.io import trace
+from pyexit.io import tracefile
 from pyexit.io.events import KINDS, MESSAGES, OBJECTS, WARNS, stop_text
-from pyexit.io.trace import Record, Writer, chrome, ftrace_text, parse, record_of, spans, stat, table
+from pyexit.io.tracefile import Record, Writer, chrome, ftrace_text, parse, record_of, spans, stat, table
 
 from .support import MachineFactory
 
@@ -193,7 +193,7 @@ def test_wrong_trace_is_named(tmp_path: Path, text: str, wrong: str) -> None:
     path = tmp_path / "t"
     path.write_text(text)
     with pytest.raises(VectorError, match=wrong):
-        trace.read(path)
+        tracefile.read(path)
 
 
 def test_exit_with_another_text_is_refused() -> None:
@@ -286,7 +286,7 @@ def test_report_is_the_debugfs_file(machine: MachineFactory) -> None:
             "vcpu.arch.timing_sum_quad_duration[0]": 1_000_000,
         }
     )
-    lines = trace.timing_report(m).splitlines()
+    lines = tracefile.timing_report(m).splitlines()
     assert lines[0] == "type\tcount\tmin\tmax\tsum\tsum_squared"
     assert lines[1] == f"{'MMIO':>12}\t{3:10d}\t{2:10d}\t{100:10d}\t{308:20d}\t{25000:20d}"
     assert len(lines) == 31
