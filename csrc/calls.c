@@ -316,10 +316,9 @@ CALL(mmu_notifier_invalidate, mmu_notifier_invalidate(machine, (uint32_t)args[0]
 static int call_kvmppc_e500_tlbil_one(struct pyexit_machine *machine, const uint64_t *args,
 				      struct pyexit_result *result)
 {
-	uint32_t tlb1 = machine->e500[VCPU].gtlb_offset[1];
-	uint32_t tlbsel = args[1] >= tlb1;
-	struct kvm_gtlb tlb = kvmppc_gtlb(machine, VCPU, tlbsel);
-	struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, tlbsel ? args[1] - tlb1 : args[1]);
+	uint32_t entry = (uint32_t)args[1], tlb1 = machine->e500[VCPU].gtlb_offset[1];
+	struct kvm_gtlb tlb = kvmppc_gtlb(machine, VCPU, entry >= tlb1);
+	struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, entry >= tlb1 ? entry - tlb1 : entry);
 
 	(void)result;
 	kvmppc_e500_tlbil_one(machine, VCPU, &gtlbe);

@@ -13,7 +13,7 @@ struct ppc_op {
 	struct ppc_hw *hw;
 	struct pyexit_thread *t;
 	struct pyexit_spr *spr;
-	uint32_t thread, word;
+	uint32_t thread, word, operand;
 };
 
 static struct ppc_end not_ours(void)
@@ -417,75 +417,27 @@ static struct ppc_end op_lwepx(const struct ppc_op *op)
 	return advance(op, end);
 }
 
-/* External PID without lwepx (mmu-hardware 9.1).  The doubleword forms exist on 64-bit cores only. */
-static struct ppc_end load_external(const struct ppc_op *op, uint32_t size)
+/* External PID without lwepx (mmu-hardware 9.1): the row's operand is the size, or the kind of access. */
+static struct ppc_end op_load_external(const struct ppc_op *op)
 {
 	uint64_t value = 0;
-	struct ppc_end end = ppc_load_external(op->hw, op->thread, ra_rb(op), size, !is_guest(op), &value);
+	struct ppc_end end = ppc_load_external(op->hw, op->thread, ra_rb(op), op->operand, !is_guest(op), &value);
 
 	if (end.outcome == PYEXIT_DONE)
 		op->t->gpr[rt(op)] = value;
 	return advance(op, end);
 }
 
-static struct ppc_end store_external(const struct ppc_op *op, uint32_t size)
+static struct ppc_end op_store_external(const struct ppc_op *op)
 {
-	return advance(op, ppc_store_external(op->hw, op->thread, ra_rb(op), size, op->t->gpr[rt(op)]));
-}
+	uint64_t value = op->t->gpr[rt(op)];
 
-static struct ppc_end touch_external(const struct ppc_op *op, uint32_t access)
-{
-	return advance(op, ppc_touch_external(op->hw, op->thread, ra_rb(op), access));
-}
-
-static struct ppc_end op_lbepx(const struct ppc_op *op)
-{
-	return load_external(op, 1);
-}
-
-static struct ppc_end op_lhepx(const struct ppc_op *op)
-{
-	return load_external(op, 2);
-}
-
-static struct ppc_end op_ldepx(const struct ppc_op *op)
-{
-	return op->hw->params.width == 64 ? load_external(op, 8) : op_illegal(op);
-}
-
-static struct ppc_end op_stbepx(const struct ppc_op *op)
-{
-	return store_external(op, 1);
-}
-
-static struct ppc_end op_sthepx(const struct ppc_op *op)
-{
-	return store_external(op, 2);
-}
-
-static struct ppc_end op_stwepx(const struct ppc_op *op)
-{
-	return store_external(op, 4);
-}
-
-static struct ppc_end op_stdepx(const struct ppc_op *op)
-{
-	return op->hw->params.width == 64 ? store_external(op, 8) : op_illegal(op);
+	return advance(op, ppc_store_external(op->hw, op->thread, ra_rb(op), op->operand, value));
 }
 
 static struct ppc_end op_cache_external(const struct ppc_op *op)
 {
-	return touch_external(op, PYEXIT_CACHE_LOAD);
-}
-
-static struct ppc_end op_dcbtep(const struct ppc_op *op)
-{
-	return touch_external(op, PYEXIT_TOUCH_LOAD);
-}
-
-static struct ppc_end op_dcbtstep(const struct ppc_op *op)
-{
-	return touch_external(op, PYEXIT_TOUCH_STORE);
+	return advance(op, ppc_touch_external(op->hw, op->thread, ra_rb(op), op->operand));
 }
 
 static struct ppc_end op_dcbzep(const struct ppc_op *op)
@@ -547,59 +499,61 @@ static struct ppc_end op_mtpmr(const struct ppc_op *op)
 
 #define OP_USER 1u	/* user state may try it: the function decides */
 #define OP_TRAPS 2u	/* always traps in guest supervisor state */
+#define OP_WIDE 4u	/* an instruction of 64-bit cores */
 
 struct guest_op_row {
 	uint32_t primary, extended;
 	uint32_t flags;
 	struct ppc_end (*execute)(const struct ppc_op *op);
+	uint32_t operand;	/* what the function takes from the row */
 };
 
 /* mmu-hardware 6 (opcodes), 6.5 (who may) */
 static const struct guest_op_row guest_op_rows[] = {
-	{ 19, 38, OP_TRAPS, op_rfmci },
-	{ 19, 39, OP_TRAPS, op_rfdi },
-	{ 19, 50, 0, op_rfi },
-	{ 19, 51, OP_TRAPS, op_rfci },
-	{ 19, 102, 0, op_rfgi },
-	{ 31, 18, 0, op_tlbilx },
-	{ 31, 29, 0, op_ldepx },
-	{ 31, 31, 0, op_lwepx },
-	{ 31, 63, 0, op_cache_external },	/* dcbstep */
-	{ 31, 83, 0, op_mfmsr },
-	{ 31, 95, 0, op_lbepx },
-	{ 31, 127, 0, op_cache_external },	/* dcbfep */
-	{ 31, 131, 0, op_wrtee },
-	{ 31, 134, OP_USER, op_data_lock },	/* dcbtstls */
-	{ 31, 146, 0, op_mtmsr },
-	{ 31, 157, 0, op_stdepx },
-	{ 31, 159, 0, op_stwepx },
-	{ 31, 163, 0, op_wrteei },
-	{ 31, 166, OP_USER, op_data_lock },	/* dcbtls */
-	{ 31, 206, OP_TRAPS, op_msgsnd },
-	{ 31, 223, 0, op_stbepx },
-	{ 31, 230, OP_USER, op_inst_lock },	/* icblc */
-	{ 31, 238, OP_TRAPS, op_msgclr },
-	{ 31, 255, 0, op_dcbtstep },
-	{ 31, 287, 0, op_lhepx },
-	{ 31, 319, 0, op_dcbtep },
-	{ 31, 334, OP_USER, op_mfpmr },
-	{ 31, 339, OP_USER, op_mfspr },
-	{ 31, 390, OP_USER, op_data_lock },	/* dcblc */
-	{ 31, 415, 0, op_sthepx },
-	{ 31, 462, OP_USER, op_mtpmr },
-	{ 31, 467, OP_USER, op_mtspr },
-	{ 31, 470, 0, op_dcbi },
-	{ 31, 486, OP_USER, op_inst_lock },	/* icbtls */
-	{ 31, 566, OP_TRAPS, op_nothing },	/* tlbsync */
-	{ 31, 607, 0, op_float_external },	/* lfdepx */
-	{ 31, 735, 0, op_float_external },	/* stfdepx */
-	{ 31, 786, OP_TRAPS, op_tlbivax },
-	{ 31, 850, 0, op_illegal },		/* tlbsrx., on none of these cores */
-	{ 31, 914, OP_TRAPS, op_tlbsx },
-	{ 31, 946, OP_TRAPS, op_tlbre },
-	{ 31, 978, 0, op_tlbwe },
-	{ 31, 991, 0, op_cache_external },	/* icbiep */
-	{ 31, 1023, 0, op_dcbzep },
+	{ 19, 38, OP_TRAPS, op_rfmci, 0 },
+	{ 19, 39, OP_TRAPS, op_rfdi, 0 },
+	{ 19, 50, 0, op_rfi, 0 },
+	{ 19, 51, OP_TRAPS, op_rfci, 0 },
+	{ 19, 102, 0, op_rfgi, 0 },
+	{ 31, 18, 0, op_tlbilx, 0 },
+	{ 31, 29, OP_WIDE, op_load_external, 8 },	/* ldepx */
+	{ 31, 31, 0, op_lwepx, 0 },
+	{ 31, 63, 0, op_cache_external, PYEXIT_CACHE_LOAD },	/* dcbstep */
+	{ 31, 83, 0, op_mfmsr, 0 },
+	{ 31, 95, 0, op_load_external, 1 },	/* lbepx */
+	{ 31, 127, 0, op_cache_external, PYEXIT_CACHE_LOAD },	/* dcbfep */
+	{ 31, 131, 0, op_wrtee, 0 },
+	{ 31, 134, OP_USER, op_data_lock, 0 },	/* dcbtstls */
+	{ 31, 146, 0, op_mtmsr, 0 },
+	{ 31, 157, OP_WIDE, op_store_external, 8 },	/* stdepx */
+	{ 31, 159, 0, op_store_external, 4 },	/* stwepx */
+	{ 31, 163, 0, op_wrteei, 0 },
+	{ 31, 166, OP_USER, op_data_lock, 0 },	/* dcbtls */
+	{ 31, 206, OP_TRAPS, op_msgsnd, 0 },
+	{ 31, 223, 0, op_store_external, 1 },	/* stbepx */
+	{ 31, 230, OP_USER, op_inst_lock, 0 },	/* icblc */
+	{ 31, 238, OP_TRAPS, op_msgclr, 0 },
+	{ 31, 255, 0, op_cache_external, PYEXIT_TOUCH_STORE },	/* dcbtstep */
+	{ 31, 287, 0, op_load_external, 2 },	/* lhepx */
+	{ 31, 319, 0, op_cache_external, PYEXIT_TOUCH_LOAD },	/* dcbtep */
+	{ 31, 334, OP_USER, op_mfpmr, 0 },
+	{ 31, 339, OP_USER, op_mfspr, 0 },
+	{ 31, 390, OP_USER, op_data_lock, 0 },	/* dcblc */
+	{ 31, 415, 0, op_store_external, 2 },	/* sthepx */
+	{ 31, 462, OP_USER, op_mtpmr, 0 },
+	{ 31, 467, OP_USER, op_mtspr, 0 },
+	{ 31, 470, 0, op_dcbi, 0 },
+	{ 31, 486, OP_USER, op_inst_lock, 0 },	/* icbtls */
+	{ 31, 566, OP_TRAPS, op_nothing, 0 },	/* tlbsync */
+	{ 31, 607, 0, op_float_external, 0 },	/* lfdepx */
+	{ 31, 735, 0, op_float_external, 0 },	/* stfdepx */
+	{ 31, 786, OP_TRAPS, op_tlbivax, 0 },
+	{ 31, 850, 0, op_illegal, 0 },		/* tlbsrx., on none of these cores */
+	{ 31, 914, OP_TRAPS, op_tlbsx, 0 },
+	{ 31, 946, OP_TRAPS, op_tlbre, 0 },
+	{ 31, 978, 0, op_tlbwe, 0 },
+	{ 31, 991, 0, op_cache_external, PYEXIT_CACHE_LOAD },	/* icbiep */
+	{ 31, 1023, 0, op_dcbzep, 0 },
 };
 
 static const struct guest_op_row *decode(uint32_t word)
@@ -614,8 +568,10 @@ static const struct guest_op_row *decode(uint32_t word)
 
 static struct ppc_end ppc_guest_op(struct ppc_hw *hw, uint32_t thread, uint32_t instruction)
 {
-	struct ppc_op op = { hw, &hw->thread[thread], &hw->spr[thread], thread, instruction };
 	const struct guest_op_row *row = decode(instruction);
+	struct ppc_op op = {
+		hw, &hw->thread[thread], &hw->spr[thread], thread, instruction, row ? row->operand : 0,
+	};
 
 	if (instruction >> 26 == 31 && (instruction >> 1 & 0x3ff) == EHPRIV_EXTENDED)
 		return trap(&op);	/* in every state */
@@ -625,5 +581,7 @@ static struct ppc_end ppc_guest_op(struct ppc_hw *hw, uint32_t thread, uint32_t 
 		return ppc_program(hw, thread, ESR_PPR);
 	if (is_guest(&op) && row->flags & OP_TRAPS)
 		return trap(&op);
+	if (row->flags & OP_WIDE && hw->params.width != 64)
+		return op_illegal(&op);
 	return row->execute(&op);
 }

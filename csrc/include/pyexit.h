@@ -159,11 +159,11 @@ enum pyexit_site {
 	PYEXIT_SITE_PROTECT_MSR = 4,	/* BUG booke.c:1951 kvm_guest_protect_msr */
 	PYEXIT_SITE_NO_PROGRESS = 5,	/* HANG kvmppc_prepare_to_enter: a request that nothing clears */
 	PYEXIT_SITE_HALT_LIMIT = 6,	/* HANG kvm_vcpu_halt: more than host.halt_limit halts in one call */
-	PYEXIT_SITE_LOOKASIDE = 32,	/* pyexit's own: options.lookaside_checked has found a wrong line */
 	PYEXIT_SITE_MMIO_CLASS = 7,	/* BUG powerpc.c:1259 kvmppc_complete_mmio_load: io_gpr of no class */
-	PYEXIT_SITE_CREATE_NULL = 8,	/* OOPS signal 11 addr 0x8: vcpu creation's error path flushes through a NULL pointer */
-	PYEXIT_SITE_ENTRY_FETCH = 9,	/* OOPS bookehv_interrupts.S: the fetch's lwepx faulted and no vector knows it (exit 11.6) */
-	PYEXIT_SITE_XLATE = 10		/* BUG booke.c:2000 kvmppc_xlate: neither instruction nor data */
+	PYEXIT_SITE_CREATE_NULL = 8,	/* OOPS signal 11 addr 0x8: vcpu creation's error path */
+	PYEXIT_SITE_ENTRY_FETCH = 9,	/* OOPS bookehv_interrupts.S: the lwepx faulted, no vector knows it */
+	PYEXIT_SITE_XLATE = 10,		/* BUG booke.c:2000 kvmppc_xlate: neither instruction nor data */
+	PYEXIT_SITE_LOOKASIDE = 32	/* pyexit's own: options.lookaside_checked has found a wrong line */
 };
 
 /* What is missing; nothing has changed since the path was entered. */

@@ -60,7 +60,7 @@ static int is_valid(const struct kvm_gtlbe *gtlbe)
 }
 
 /* mas8 is nobody's. */
-static void set_gtlbe(const struct kvm_gtlb *tlb, uint64_t i, const struct kvm_gtlbe *gtlbe)
+static void set_gtlbe(const struct kvm_gtlb *tlb, uint32_t i, const struct kvm_gtlbe *gtlbe)
 {
 	if (i >= tlb->entries)
 		return;
@@ -80,9 +80,9 @@ static int gtlb_match(const struct kvm_gtlbe *gtlbe, ulong_t ea, uint32_t pid, i
 }
 
 /* The first entry of the set of TLB0 that @ea is in. */
-static uint64_t gtlb0_set_base(const struct kvm_gtlb *tlb, uint64_t ea)
+static uint32_t gtlb0_set_base(const struct kvm_gtlb *tlb, uint64_t ea)
 {
-	return (uint64_t)((uint32_t)(ea >> PPC_PAGE_SHIFT) & (tlb->sets - 1)) * tlb->ways;
+	return ((uint32_t)(ea >> PPC_PAGE_SHIFT) & (tlb->sets - 1)) * tlb->ways;
 }
 
 static int32_t kvmppc_e500_tlb_index(const struct pyexit_machine *machine, uint32_t vcpu, ulong_t ea, uint32_t tlbsel,
@@ -90,12 +90,12 @@ static int32_t kvmppc_e500_tlb_index(const struct pyexit_machine *machine, uint3
 {
 	const struct pyexit_e500 *e500 = &machine->e500[vcpu];
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
-	uint64_t base = tlbsel ? 0 : gtlb0_set_base(&tlb, ea);
+	uint32_t base = tlbsel ? 0 : gtlb0_set_base(&tlb, ea);
 	uint32_t n = tlbsel ? tlb.entries : tlb.ways;
 
 	if (tlbsel && (ea < (ulong_t)e500->tlb1_min_eaddr || ea > (ulong_t)e500->tlb1_max_eaddr))
 		return -1;
-	for (uint64_t i = base; i < tlb.entries && i - base < n; i++) {
+	for (uint32_t i = base; i < tlb.entries && i - base < n; i++) {
 		struct kvm_gtlbe gtlbe = kvmppc_gtlbe(&tlb, i);
 
 		if (gtlb_match(&gtlbe, ea, pid, as))
@@ -283,7 +283,7 @@ static void invalidate_all(struct pyexit_machine *machine, uint32_t vcpu, uint32
 }
 
 /* The entry that the guest's MAS registers choose (mmu-kvm 5). */
-static uint64_t chosen_esel(const struct kvm_gtlb *tlb, uint32_t tlbsel, const struct pyexit_shared *shared)
+static uint32_t chosen_esel(const struct kvm_gtlb *tlb, uint32_t tlbsel, const struct pyexit_shared *shared)
 {
 	uint32_t esel = (shared->mas0 & MAS0_ESEL_MASK) >> MAS0_ESEL_SHIFT;
 
@@ -390,7 +390,7 @@ static int kvmppc_e500_emul_tlbwe(struct pyexit_machine *machine, uint32_t vcpu)
 	const struct pyexit_shared *shared = &machine->vcpu[vcpu].arch.shared;
 	uint32_t tlbsel = shared->mas0 >> MAS0_TLBSEL_SHIFT & 1;
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, tlbsel);
-	uint32_t esel = (uint32_t)chosen_esel(&tlb, tlbsel, shared);
+	uint32_t esel = chosen_esel(&tlb, tlbsel, shared);
 	struct kvm_gtlbe old = kvmppc_gtlbe(&tlb, esel);
 	struct kvm_gtlbe new = written_gtlbe(shared);
 	int recompute = 0;
@@ -503,7 +503,8 @@ static void kvmppc_e500_ref_evicted(struct pyexit_machine *machine, uint32_t vcp
 		return;
 	if (index >> 16) {
 		if (mas0 >> MAS0_TLBSEL_SHIFT & 1)
-			slot_evicted(machine, vcpu, (uint32_t)index & 0xffff, machine->hw.params.tlb1_entries - 1 - esel);
+			slot_evicted(machine, vcpu, (uint32_t)index & 0xffff,
+				     machine->hw.params.tlb1_entries - 1 - esel);
 		return;
 	}
 	ref = kvmppc_ref(&tlb0, (uint32_t)index);

@@ -48,21 +48,21 @@ struct kvm_gtlb {
 static struct kvm_gtlb kvmppc_gtlb(const struct pyexit_machine *machine, uint32_t vcpu, uint32_t tlbsel);
 
 /* The doors to entries: one that does not exist reads as 0, what is stored there is dropped. */
-static inline struct kvm_gtlbe kvmppc_gtlbe(const struct kvm_gtlb *tlb, uint64_t i)
+static inline struct kvm_gtlbe kvmppc_gtlbe(const struct kvm_gtlb *tlb, uint32_t i)
 {
 	if (i >= tlb->entries)
 		return (struct kvm_gtlbe){ 0 };
 	return (struct kvm_gtlbe){ tlb->mas8[i], tlb->mas1[i], tlb->mas2[i], tlb->mas7_3[i] };
 }
 
-static inline struct kvm_tlbe_ref kvmppc_ref(const struct kvm_gtlb *tlb, uint64_t i)
+static inline struct kvm_tlbe_ref kvmppc_ref(const struct kvm_gtlb *tlb, uint32_t i)
 {
 	if (i >= tlb->entries)
 		return (struct kvm_tlbe_ref){ 0 };
 	return (struct kvm_tlbe_ref){ tlb->pfn[i], tlb->flags[i] };
 }
 
-static inline void kvmppc_set_ref(const struct kvm_gtlb *tlb, uint64_t i, struct kvm_tlbe_ref ref)
+static inline void kvmppc_set_ref(const struct kvm_gtlb *tlb, uint32_t i, struct kvm_tlbe_ref ref)
 {
 	if (i >= tlb->entries)
 		return;
@@ -71,7 +71,7 @@ static inline void kvmppc_set_ref(const struct kvm_gtlb *tlb, uint64_t i, struct
 }
 
 /* NULL for one that does not exist. */
-static inline uint64_t *kvmppc_g2h_tlb1_map(const struct kvm_gtlb *tlb1, uint64_t i)
+static inline uint64_t *kvmppc_g2h_tlb1_map(const struct kvm_gtlb *tlb1, uint32_t i)
 {
 	return i < tlb1->entries ? &tlb1->map[i] : NULL;
 }

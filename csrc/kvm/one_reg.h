@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* kvm/one_reg: single registers of a vcpu by their ids (exit 12.6, mmu-kvm 14; covers booke.c, e500_mmu.c, powerpc.c). */
+/* kvm/one_reg: registers of a vcpu by their ids (exit 12.6, mmu-kvm 14; covers booke.c, e500_mmu.c, powerpc.c). */
 #ifndef KVM_ONE_REG_H
 #define KVM_ONE_REG_H
 

@@ -33,9 +33,10 @@ static void isync(struct pyexit_machine *machine, uint32_t vcpu)
 	ppc_count(&machine->hw, kvmppc_thread(machine, vcpu), PYEXIT_OP_ISYNC);
 }
 
-static int32_t host_tlb1_slots(const struct pyexit_machine *machine, uint32_t vcpu)
+/* mmu-kvm 8.4; none, or less, if the host has bolted all. */
+static int64_t host_tlb1_slots(const struct pyexit_machine *machine, uint32_t vcpu)
 {
-	return (int32_t)(machine->hw.params.tlb1_entries - kvmppc_host(machine, vcpu)->tlbcam_index - 1);
+	return (int64_t)machine->hw.params.tlb1_entries - kvmppc_host(machine, vcpu)->tlbcam_index - 1;
 }
 
 /* The host TLB1 entry of a slot (mmu-kvm 8.3.3): the last is slot 0. */
@@ -261,7 +262,7 @@ static uint32_t allocate_slot(struct pyexit_machine *machine, uint32_t vcpu, uin
 	struct kvm_gtlb tlb = kvmppc_gtlb(machine, vcpu, 1);
 	uint64_t *map = kvmppc_g2h_tlb1_map(&tlb, esel);
 
-	e500->host_tlb1_nv = (int32_t)slot + 1 >= host_tlb1_slots(machine, vcpu) ? 0 : slot + 1;
+	e500->host_tlb1_nv = slot + 1 >= host_tlb1_slots(machine, vcpu) ? 0 : slot + 1;
 	take_slot(machine, vcpu, slot);
 	if (map)
 		*map |= (uint64_t)1 << slot;

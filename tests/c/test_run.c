@@ -29,7 +29,8 @@ static struct pyexit_machine *new_machine(uint32_t model, uint32_t fetch, const 
 {
 	struct pyexit_options options = {
 		.size = sizeof(options), .model = model, .fetch = fetch, .cores = 1, .vms = 1, .vcpus = 3,
-		.vcpu_thread = (const uint32_t[]){ 0, 0, 0 }, .events = 64, .ram = &ram, .ram_count = 1, .host_ops = ops,
+		.vcpu_thread = (const uint32_t[]){ 0, 0, 0 }, .events = 64, .ram = &ram, .ram_count = 1,
+		.host_ops = ops,
 	};
 	struct pyexit_machine *machine = NULL;
 
@@ -373,8 +374,9 @@ static void test_host_ops(uint32_t model)
 {
 	struct host host = { 0 };
 	struct pyexit_host_ops ops = {
-		.size = sizeof(ops), .context = &host, .halt = host_halt, .kick = host_kick, .cond_resched = host_resched,
-		.host_handler = host_handler, .io_read = host_read, .io_write = host_write,
+		.size = sizeof(ops), .context = &host, .halt = host_halt, .kick = host_kick,
+		.cond_resched = host_resched, .host_handler = host_handler,
+		.io_read = host_read, .io_write = host_write,
 	};
 	struct pyexit_options bad = {
 		.size = sizeof(bad), .cores = 1, .vms = 1, .vcpus = 1, .host_ops = &ops,

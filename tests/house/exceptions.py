@@ -11,6 +11,8 @@ ONE_WORD: dict[str, str] = {
     "csrc/kvm/calls.c": "pyexit/ref/kvm/calls.py is a part of what csrc/calls.c is",
     "csrc/kvm/gtlb_array.c": "the arrays below gtlb and stlb, which need each other's in C",
     "csrc/kvm/host_services.c": "the reference splits the host into its state, host.py, and its verbs",
+    "csrc/kvm/user.c": "the memory of the VMM is structs in the public header: C needs no code for it",
+    "pyexit/ref/kvm/lookaside.py": "the reference has no fast path: it searches, one entry after the other",
     "csrc/kvm/kvm_run.c": "the arms of kvm_run's union: C has a union for that",
 }
 

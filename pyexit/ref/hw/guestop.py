@@ -22,7 +22,13 @@ from pyexit.ref.hw.core import (
     ulong,
 )
 from pyexit.ref.hw.doorbell import ppc_msgclr, ppc_msgsnd
-from pyexit.ref.hw.epid import ppc_lwepx
+from pyexit.ref.hw.epid import (
+    ppc_load_external,
+    ppc_lwepx,
+    ppc_store_external,
+    ppc_touch_external,
+    ppc_zero_line_external,
+)
 from pyexit.ref.hw.interrupt import ppc_raise, protected_msr
 from pyexit.ref.hw.regs import (
     EPC_EGS,
@@ -103,7 +109,7 @@ from pyexit.ref.hw.tlbops import (
     tlbcfg,
     tlbsel_of,
 )
-from pyexit.ref.hw.translate import STORE, ppc_translate
+from pyexit.ref.hw.translate import CACHE_LOAD, STORE, TOUCH_LOAD, TOUCH_STORE, ppc_translate
 
 _WORD = 0xFFFFFFFF
 _WQ_MASK = 3
@@ -401,6 +407,40 @@ def _lwepx(hw: Hardware, thread: int, op: Instruction) -> End:
     return end
 
 
+def _load_external(size: int) -> Callable[[Hardware, int, Instruction], End]:
+    def execute(hw: Hardware, thread: int, op: Instruction) -> End:
+        ea, host = _ea(hw, thread, op), not _is_guest(hw, thread)
+        end, value = ppc_load_external(hw, thread, ea, size, host)
+        if end.outcome == DONE:
+            _set_rt(hw, thread, op, value)
+        return end
+
+    return execute
+
+
+def _store_external(size: int) -> Callable[[Hardware, int, Instruction], End]:
+    def execute(hw: Hardware, thread: int, op: Instruction) -> End:
+        return ppc_store_external(hw, thread, _ea(hw, thread, op), size, hw.thread[thread].gpr[op.rt])
+
+    return execute
+
+
+def _touch_external(access: int) -> Callable[[Hardware, int, Instruction], End]:
+    def execute(hw: Hardware, thread: int, op: Instruction) -> End:
+        return ppc_touch_external(hw, thread, _ea(hw, thread, op), access)
+
+    return execute
+
+
+def _dcbzep(hw: Hardware, thread: int, op: Instruction) -> End:
+    return ppc_zero_line_external(hw, thread, _ea(hw, thread, op))
+
+
+def _float_external(hw: Hardware, thread: int, op: Instruction) -> End:
+    """lfdepx, stfdepx: the floating-point registers are the engine's, so it makes the access."""
+    raise OSError(errno.ENOSYS, f"instruction {op.word:#010x} is the engine's")
+
+
 def _dcbi(hw: Hardware, thread: int, op: Instruction) -> End:
     """Translated as a store of a byte (mmu-hardware 5.1)."""
     found = ppc_translate(hw, thread, _ea(hw, thread, op), 1, STORE, probe=False)
@@ -432,6 +472,7 @@ class Row(NamedTuple):
     user: bool = False  # user state is no reason for PPR: the function decides
     hypervisor: bool = False  # a guest supervisor traps
     jumps: bool = False  # sets the pc itself
+    wide: bool = False  # an instruction of 64-bit cores
 
 
 ROWS: dict[tuple[int, int], Row] = {
@@ -441,30 +482,45 @@ ROWS: dict[tuple[int, int], Row] = {
     (19, 51): Row(_return_by("CSRR"), hypervisor=True, jumps=True),  # rfci
     (19, 102): Row(_return_by("GSRR"), jumps=True),  # rfgi
     (31, 18): Row(_tlbilx),
+    (31, 29): Row(_load_external(8), wide=True),  # ldepx
     (31, 31): Row(_lwepx),
+    (31, 63): Row(_touch_external(CACHE_LOAD)),  # dcbstep
     (31, 83): Row(_mfmsr),
+    (31, 95): Row(_load_external(1)),  # lbepx
+    (31, 127): Row(_touch_external(CACHE_LOAD)),  # dcbfep
     (31, 131): Row(_wrtee),
     (31, 134): Row(_locking(ESR_DLK), user=True),  # dcbtstls
     (31, 146): Row(_mtmsr, jumps=True),
+    (31, 157): Row(_store_external(8), wide=True),  # stdepx
+    (31, 159): Row(_store_external(4)),  # stwepx
     (31, 163): Row(_wrteei),
     (31, 166): Row(_locking(ESR_DLK), user=True),  # dcbtls
     (31, 206): Row(_msgsnd, hypervisor=True),
+    (31, 223): Row(_store_external(1)),  # stbepx
     (31, 230): Row(_locking(ESR_ILK), user=True),  # icblc
     (31, 238): Row(_msgclr, hypervisor=True),
+    (31, 255): Row(_touch_external(TOUCH_STORE)),  # dcbtstep
     (31, 270): Row(_ehpriv, user=True),
+    (31, 287): Row(_load_external(2)),  # lhepx
+    (31, 319): Row(_touch_external(TOUCH_LOAD)),  # dcbtep
     (31, 334): Row(_mfpmr, user=True),
     (31, 339): Row(_mfspr, user=True),
     (31, 390): Row(_locking(ESR_DLK), user=True),  # dcblc
+    (31, 415): Row(_store_external(2)),  # sthepx
     (31, 462): Row(_mtpmr, user=True),
     (31, 467): Row(_mtspr, user=True),
     (31, 470): Row(_dcbi),
     (31, 486): Row(_locking(ESR_ILK), user=True),  # icbtls
     (31, 566): Row(_nothing, hypervisor=True),  # tlbsync
+    (31, 607): Row(_float_external),  # lfdepx
+    (31, 735): Row(_float_external),  # stfdepx
     (31, 786): Row(_tlbivax, hypervisor=True),
     (31, 850): Row(_illegal),  # tlbsrx.
     (31, 914): Row(_tlbsx, hypervisor=True),
     (31, 946): Row(_tlbre, hypervisor=True),
     (31, 978): Row(_tlbwe),
+    (31, 991): Row(_touch_external(CACHE_LOAD)),  # icbiep
+    (31, 1023): Row(_dcbzep),
 }
 
 
@@ -478,6 +534,8 @@ def ppc_guest_op(hw: Hardware, thread: int, instruction: int) -> End:
         return _program(hw, thread, ESR_PPR)
     if _is_guest(hw, thread) and row.hypervisor:
         return _trap(hw, thread)
+    if row.wide and hw.params.width != 64:
+        return _program(hw, thread, ESR_PIL)
     end = row.execute(hw, thread, op)
     if end.outcome == DONE and not row.jumps:
         _advance(hw, thread)

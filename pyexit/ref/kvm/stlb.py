@@ -97,9 +97,9 @@ from pyexit.ref.kvm.vcpu import (
 
 #: MAS2 bits that a shadow entry takes from the guest's: X0, X1, G, E (mmu-kvm 1.3).
 MAS2_ATTRIB_MASK = 0x63
-
 #: MAS3 bits that it takes as they are: permissions, U0 to U3 (mmu-kvm 1.3).
 MAS3_ATTRIB_MASK = 0x3FF
+
 _TLBILX_LPID = 0
 _TSIZE_4K = 2
 _TLBSELD = 0x30000000

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""kvm/lowlevel: the assembly path between guest and C: what is saved, what comes back (exit 11.2-11.5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyexit import Machine
+from pyexit.machine import Where
+
+from .kvmsupport import NOT_LOADED, PC, arch, guest, vcpu
+from .support import GS, MachineFactory, each_model, refused
+
+EXTERNAL, DTLB, ITLB, HV_PRIV, DBELL = 4, 13, 14, 41, 36
+ENOENT = 2
+
+
+def running(machine: MachineFactory, model: str) -> Machine:
+    """A guest that has been entered."""
+    m = guest(machine(model=model))
+    m["host.irq_enabled"] = 1
+    arch(m, {f"regs.gpr[{n}]": 0x100 + n for n in range(32)})
+    arch(
+        m,
+        {
+            "regs.link": 0x11,
+            "regs.ctr": 0x22,
+            "regs.xer": 0x33,
+            "regs.ccr": 0x44,
+            "pid": 5,
+            "shared.mas4": 0x104,
+        },
+    )
+    assert m.enter().where is Where.GUEST
+    return m
+
+
+@each_model
+def test_entry_loads_the_thread(machine: MachineFactory, model: str) -> None:
+    """11.5: GPRs, LR, CTR, XER, CR, PID, MAS4 and the guest's pc and MSR."""
+    m = running(machine, model)
+    assert [m[f"thread.gpr[{n}]"] for n in range(32)] == [0x100 + n for n in range(32)]
+    assert [m[f"thread.{name}"] for name in ("lr", "ctr", "xer", "cr")] == [0x11, 0x22, 0x33, 0x44]
+    assert (m["spr.PID"], m["spr.MAS4"], m["thread.pc"], m["thread.msr"]) == (5, 0x104, PC, GS)
+
+
+@each_model
+def test_exit_saves_and_resumes(machine: MachineFactory, model: str) -> None:
+    """11.3, 11.4: a light exit comes back with the guest's registers."""
+    m = running(machine, model)
+    m.set({"spr.SRR0": 0x2000, "spr.SRR1": GS, "thread.gpr[3]": 0x999, "thread.lr": 0x55})
+    assert m.exit(DBELL).where is Where.GUEST
+    assert vcpu(m, "regs.nip", "regs.gpr[3]", "regs.link") == (0x2000, 0x999, 0x55)
+    assert (m["thread.pc"], m["thread.gpr[3]"], m["thread.lr"]) == (0x2000, 0x999, 0x55)
+
+
+@each_model
+@pytest.mark.parametrize(("exit_nr", "esr", "dear"), [(DTLB, 1, 1), (ITLB, 0, 0), (DBELL, 0, 0)])
+def test_flags_of_the_handler(machine: MachineFactory, model: str, exit_nr: int, esr: int, dear: int) -> None:
+    """11.2: NEED_ESR and NEED_DEAR; what is not saved keeps its old value."""
+    m = running(machine, model)
+    arch(m, {"fault_esr": 0x11, "fault_dear": 0x22})
+    m.set({"spr.SRR0": 0x2000, "spr.SRR1": GS, "spr.ESR": 0x00800000, "spr.DEAR": 0x3000})
+    m.exit(exit_nr)
+    assert vcpu(m, "fault_esr", "fault_dear") == (0x00800000 if esr else 0x11, 0x3000 if dear else 0x22)
+
+
+@each_model
+def test_need_emu_empties_the_instruction_cache(machine: MachineFactory, model: str) -> None:
+    """E6: HV_PRIV; the fetch misses here, so the word stays unknown and the guest tries again."""
+    m = running(machine, model)
+    m.set({"spr.SRR0": 0x2000, "spr.SRR1": GS})
+    assert m.exit(HV_PRIV).where is Where.GUEST
+    assert vcpu(m, "last_inst") == (NOT_LOADED,)
+    assert m["thread.pc"] == 0x2000
+
+
+@each_model
+def test_v13_signal_leaves_with_eintr(machine: MachineFactory, model: str) -> None:
+    """16 V13: -EINTR out of KVM_RUN; the live registers are in the vcpu."""
+    m = running(machine, model)
+    m.set({"spr.SRR0": 0x2000, "spr.SRR1": GS, "host.signal_pending": 1, "thread.gpr[20]": 0x777})
+    resume = m.exit(DBELL)
+    assert (resume.where, resume.ret) == (Where.HOST, -4)
+    assert vcpu(m, "regs.gpr[20]") == (0x777,)
+
+
+def test_q39_high_halves_keep_old_data(machine: MachineFactory) -> None:
+    """32-bit: shared.sprg4 is stored by its low word."""
+    m = running(machine, "e500mc")
+    arch(m, {"shared.sprg4": 0xAAAAAAAA_00000000})
+    m.set({"spr.SPRG4": 0x1234, "spr.SRR0": 0x2000, "spr.SRR1": GS})
+    m.exit(DBELL)
+    assert vcpu(m, "shared.sprg4") == (0xAAAAAAAA_00001234,)
+
+
+@each_model
+def test_unhooked_exit_is_refused(machine: MachineFactory, model: str) -> None:
+    """11.2: no vector has that number."""
+    m = running(machine, model)
+    with refused(ENOENT):
+        m.exit(200)

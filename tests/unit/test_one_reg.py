@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""kvm/one_reg: KVM_GET_ONE_REG and KVM_SET_ONE_REG, row by row (exit 12.6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from .kvmsupport import call, guest
+from .support import MachineFactory, each_model
+
+EINVAL, EFAULT = -22, -14
+PPC, U32, U64 = 0x1000000000000000, 0x0020000000000000, 0x0030000000000000
+BUF = 0x5000
+
+#: number, bytes, the field of vcpu.arch that it reads and writes
+STORED = [
+    (0x2, 8, "dbg_reg.iac1"), (0x3, 8, "dbg_reg.iac2"), (0x6, 8, "dbg_reg.dac1"), (0x7, 8, "dbg_reg.dac2"),
+    (0xB4, 4, "vrsave"), (0xBA, 8, "sprg9"), (0x8C, 4, "shared.mas0"), (0x8D, 4, "shared.mas1"),
+    (0x8E, 8, "shared.mas2"), (0x8F, 8, "shared.mas7_3"), (0x90, 4, "shared.mas4"), (0x91, 4, "shared.mas6"),
+]  # fmt: skip
+#: Registers that can be set to what they are and nothing else.
+FIXED = [(0x92, "mmucfg"), (0x93, "tlbcfg[0]"), (0x94, "tlbcfg[1]"), (0x97, "tlbps[0]"), (0x9B, "eptcfg")]
+
+
+def reg_id(number: int, size: int) -> int:
+    return PPC | (U32 if size == 4 else U64) | number
+
+
+@each_model
+@pytest.mark.parametrize(("number", "size", "field"), STORED)
+def test_stored(machine: MachineFactory, model: str, number: int, size: int, field: str) -> None:
+    m = guest(machine(model=model))
+    value = 0x11223344 if size == 4 or model == "e500mc" else 0x1122334455667788
+    m.set({f"user.buf[{n}]": byte for n, byte in enumerate(value.to_bytes(size, "big"))})
+    assert call(m, "kvm_vcpu_ioctl_set_one_reg", reg_id(number, size), BUF) == 0
+    assert m[f"vcpu.arch.{field}"] == value
+    m.set({f"user.buf[{n}]": 0 for n in range(16)})
+    assert call(m, "kvm_vcpu_ioctl_get_one_reg", reg_id(number, size), BUF) == 0
+    assert bytes(m[f"user.buf[{n}]"] for n in range(size)) == value.to_bytes(size, "big")
+
+
+@each_model
+@pytest.mark.parametrize(("number", "field"), FIXED)
+def test_fixed(machine: MachineFactory, model: str, number: int, field: str) -> None:
+    m = guest(machine(model=model))
+    value = m[f"vcpu.arch.{field}"]
+    for written, expected in ((value, 0), (value ^ 1, EINVAL)):
+        m.set({f"user.buf[{n}]": byte for n, byte in enumerate(written.to_bytes(4, "big"))})
+        assert call(m, "kvm_vcpu_ioctl_set_one_reg", reg_id(number, 4), BUF) == expected
+    assert m[f"vcpu.arch.{field}"] == value
+
+
+@each_model
+@pytest.mark.parametrize("number", [0x4, 0x5, 0xBB, 0x300])
+def test_unknown(machine: MachineFactory, model: str, number: int) -> None:
+    """IAC3, IAC4, DBSR, and a number that is none."""
+    m = guest(machine(model=model))
+    for function in ("kvm_vcpu_ioctl_get_one_reg", "kvm_vcpu_ioctl_set_one_reg"):
+        assert call(m, function, reg_id(number, 8), BUF) == EINVAL
+
+
+@each_model
+def test_debug_instruction_is_read_only(machine: MachineFactory, model: str) -> None:
+    m = guest(machine(model=model))
+    assert call(m, "kvm_vcpu_ioctl_get_one_reg", reg_id(0x8B, 4), BUF) == 0
+    assert bytes(m[f"user.buf[{n}]"] for n in range(4)).hex() == "00dddd00"
+    assert call(m, "kvm_vcpu_ioctl_set_one_reg", reg_id(0x8B, 4), BUF) == EINVAL
+
+
+@each_model
+def test_q13_epr_is_the_processors(machine: MachineFactory, model: str) -> None:
+    """No vcpu_load: the register of whoever was last on this cpu."""
+    m = guest(machine(model=model), epr=0x77)
+    m["spr.GEPR"] = 0x1234
+    assert call(m, "kvm_vcpu_ioctl_get_one_reg", reg_id(0x86, 4), BUF) == 0
+    assert bytes(m[f"user.buf[{n}]"] for n in range(4)).hex() == "00001234"
+
+
+@each_model
+def test_bad_address_faults(machine: MachineFactory, model: str) -> None:
+    m = guest(machine(model=model))
+    assert call(m, "kvm_vcpu_ioctl_get_one_reg", reg_id(0x8C, 4), 0x9999) == EFAULT
+
+
+@each_model
+def test_epcr_exists_on_64_bit_hosts(machine: MachineFactory, model: str) -> None:
+    m = guest(machine(model=model))
+    found = call(m, "kvm_vcpu_ioctl_get_one_reg", reg_id(0x85, 4), BUF)
+    assert found == (EINVAL if model == "e500mc" else 0)
