@@ -100,3 +100,12 @@ def test_unhooked_exit_is_refused(machine: MachineFactory, model: str) -> None:
     m = running(machine, model)
     with refused(ENOENT):
         m.exit(200)
+
+
+@each_model
+def test_lwepx_whose_fault_nobody_knows(machine: MachineFactory, model: str) -> None:
+    """11.6: the old fetch in the entry path; the page is gone, and the host cannot handle that."""
+    m = guest(machine(model=model, fetch="lwepx"))
+    assert m.enter().where is Where.GUEST
+    m.set({"spr.SRR0": 0x2000, "spr.SRR1": GS})
+    assert m.exit(HV_PRIV).stop == "OOPS bookehv_interrupts.S lwepx"

@@ -155,3 +155,10 @@ def test_done_is_guest_nv(machine: MachineFactory, model: str) -> None:
     """6.3: a cache instruction."""
     m = accessing(machine(model=model), x_form(86))
     assert call(m, "kvmppc_emulate_mmio") == RESUME_GUEST_NV
+
+
+@each_model
+def test_xlate_knows_instruction_and_data(machine: MachineFactory, model: str) -> None:
+    """exit 3.3, BUG summary: another kind of access."""
+    m = guest(machine(model=model))
+    assert stopped(m, "kvmppc_xlate", 0x1000, 2, 0) == (BUG, SITE["xlate"])
