@@ -20,7 +20,7 @@ from rich.table import Table
 from pyexit.backends.base import FETCHES, check_name
 from pyexit.check import Failure, Report, Run, find_files
 from pyexit.errors import VectorError
-from pyexit.io.vectors import sample
+from pyexit.io.vectors import SCENARIO_SUFFIXES, SUFFIXES, sample
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -78,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
     """The command; 0, 1 if a case failed, 2 for bad input."""
     if args.max_failures < 0:
         raise ValueError(f"--max-failures is 0 or more, not {args.max_failures}")
+    if args.json is not None and args.json.endswith(SUFFIXES + SCENARIO_SUFFIXES):
+        raise ValueError(
+            f"--json {args.json}: that is the name of a file of cases; the report is a .json file"
+        )
     files = find_files(args.paths or [sample()])
     if not files:
         raise VectorError(f"no vector file in {', '.join(map(str, args.paths or [sample()]))}")

@@ -288,3 +288,12 @@ def test_info_tells_versions_and_backends() -> None:
 def test_version() -> None:
     run = pyexit("--version")
     assert (run.returncode, run.stdout.split()[0]) == (0, "pyexit")
+
+
+def test_report_never_replaces_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--json`` with the option's value forgotten takes the file of cases for it."""
+    path = write_cases(tmp_path, recorded_cases(1))
+    before = path.read_bytes()
+    assert main(["check", "--json", str(path)]) == 2
+    assert "file of cases" in capsys.readouterr().err
+    assert path.read_bytes() == before

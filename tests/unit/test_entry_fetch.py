@@ -290,3 +290,17 @@ def test_fetch_that_succeeds_answers_c_from_the_cache(machine: MachineFactory, f
     m.entry_fetch()
     assert m.get_last_inst() == (0, WORD)
     assert "tlbsx" not in m.counters()
+
+
+@each_model
+def test_v10_eplc_during_and_after_the_load(machine: MachineFactory, model: str) -> None:
+    """exit 16 V10: EAS, EPR and EPID are the guest's during lwepx, which a fault leaves to be seen."""
+    m = guest(machine, model, "lwepx", msr=GS | IS | PR)
+    m["spr.EPLC"] = 0x20050000
+    assert m.entry_fetch().ivor == DTLB
+    assert m["spr.EPLC"] == 0xE005002A
+    m = guest(machine, model, "lwepx", msr=GS | IS | PR)
+    m["spr.EPLC"] = 0x20050000
+    put(m, 1, 0, V | TS | PID << 16 | tsize(2), PC & ~0xFFF | M, REAL & ~0xFFF | UR, mas8=TGS | 5)
+    assert m.entry_fetch() == DONE
+    assert (m["spr.EPLC"], m["vcpu.arch.last_inst"]) == (0x20050000, WORD)
