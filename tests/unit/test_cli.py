@@ -290,10 +290,10 @@ def test_version() -> None:
     assert (run.returncode, run.stdout.split()[0]) == (0, "pyexit")
 
 
-def test_report_never_replaces_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_never_replaces_cases(tmp_path: Path) -> None:
     """``--json`` with the option's value forgotten takes the file of cases for it."""
     path = write_cases(tmp_path, recorded_cases(1))
     before = path.read_bytes()
-    assert main(["check", "--json", str(path)]) == 2
-    assert "file of cases" in capsys.readouterr().err
+    run = pyexit("check", "--json", path)
+    assert (run.returncode, "file of cases" in run.stderr) == (2, True)
     assert path.read_bytes() == before
