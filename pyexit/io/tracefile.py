@@ -29,7 +29,8 @@ TRACE_POINTS = frozenset(number for name, number in KINDS.items() if name.starts
 
 _NS = 1_000_000_000
 _FTRACE = re.compile(
-    r"\s*(?P<task>.+)-(?P<pid>\d+)\s+(?:\(\s*[\d-]+\)\s+)?\[(?P<cpu>\d+)\]\s+(?:(?P<flags>[^\s\d]\S*|\d\S*)\s+)?"
+    r"\s*(?P<task>.+)-(?P<pid>\d+)\s+(?:\(\s*[\d-]+\)\s+)?"
+    r"\[(?P<cpu>\d+)\]\s+(?:(?P<flags>[^\s\d]\S*|\d\S*)\s+)?"
     r"(?P<seconds>\d+)\.(?P<fraction>\d+):\s+(?P<event>\w+):\s*(?P<text>.*)"
 )
 _EXIT_TEXT = re.compile(

@@ -24,7 +24,9 @@ struct setting {
 	uint32_t lookaside, checked;
 };
 
-static const struct setting settings[MACHINES] = { { 0, 0 }, { PYEXIT_LOOKASIDE, 0 }, { PYEXIT_LOOKASIDE, 1 }, { 2, 1 } };
+static const struct setting settings[MACHINES] = {
+	{ 0, 0 }, { PYEXIT_LOOKASIDE, 0 }, { PYEXIT_LOOKASIDE, 1 }, { 2, 1 },
+};
 
 static uint64_t draw(void)	/* xorshift64 */
 {

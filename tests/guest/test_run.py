@@ -40,7 +40,7 @@ def test_an_image_that_is_no_guest_is_refused(tmp_path: Path, capsys: pytest.Cap
 
 def test_without_unicorn_it_says_how_to_get_it() -> None:
     program = "import sys; sys.modules['unicorn'] = None; from pyexit.cli import main; exit(main(['run']))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "pyexit: unicorn is not installed: pip install pyexit[guest]\n"
 
