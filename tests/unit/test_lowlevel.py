@@ -8,7 +8,7 @@ import pytest
 from pyexit import Machine
 from pyexit.machine import Where
 
-from .kvmsupport import NOT_LOADED, PC, arch, guest, vcpu
+from .kvmsupport import NOT_LOADED, PC, arch, guest, log, vcpu
 from .support import GS, MachineFactory, each_model, refused
 
 EXTERNAL, DTLB, ITLB, HV_PRIV, DBELL = 4, 13, 14, 41, 36
@@ -109,3 +109,45 @@ def test_lwepx_whose_fault_nobody_knows(machine: MachineFactory, model: str) -> 
     assert m.enter().where is Where.GUEST
     m.set({"spr.SRR0": 0x2000, "spr.SRR1": GS})
     assert m.exit(HV_PRIV).stop == "OOPS bookehv_interrupts.S lwepx"
+
+
+ALL, NARROW, WIDE = (32, 64), (32,), (64,)
+
+#: exit 11.2: exit number, save registers, NEED_EMU, NEED_DEAR, NEED_ESR, widths of the hosts that have it.
+HANDLERS = [
+    (0, "CSRR", 0, 0, 0, ALL), (1, "MCSRR", 0, 0, 0, ALL), (2, "SRR", 1, 1, 1, ALL), (3, "SRR", 0, 0, 1, ALL),
+    (4, "SRR", 0, 0, 0, ALL), (5, "SRR", 0, 1, 1, ALL), (6, "SRR", 1, 0, 1, ALL), (7, "SRR", 0, 0, 0, ALL),
+    (8, "SRR", 0, 0, 0, NARROW), (9, "SRR", 0, 0, 0, ALL), (10, "SRR", 0, 0, 0, ALL),
+    (11, "SRR", 0, 0, 0, ALL), (12, "CSRR", 0, 0, 0, ALL), (13, "SRR", 1, 1, 1, ALL),
+    (14, "SRR", 0, 0, 0, ALL), (32, "SRR", 0, 0, 0, WIDE), (33, "SRR", 0, 0, 0, WIDE),
+    (35, "SRR", 0, 0, 0, ALL), (36, "SRR", 0, 0, 0, ALL), (37, "CSRR", 0, 0, 0, ALL),
+    (38, "GSRR", 0, 0, 0, ALL), (39, "CSRR", 0, 0, 0, ALL), (40, "SRR", 0, 0, 0, ALL),
+    (41, "SRR", 1, 0, 0, ALL), (42, "SRR", 1, 1, 1, WIDE),
+]  # fmt: skip
+
+
+@each_model
+@pytest.mark.parametrize("row", HANDLERS, ids=lambda row: str(row[0]))
+def test_handler(
+    machine: MachineFactory, model: str, row: tuple[int, str, int, int, int, tuple[int, ...]]
+) -> None:
+    """11.2, 11.3 E4, E6-E8: whose save registers are read, and what is saved; elsewhere nothing is hooked."""
+    number, pair, emu, dear, esr, widths = row
+    m = running(machine, model)
+    arch(m, {"fault_esr": 0x11, "fault_dear": 0x22, "last_inst": 0x60000000, "regs.gpr[20]": 0x999})
+    for n, name in enumerate(("SRR", "CSRR", "MCSRR", "GSRR", "DSRR")):
+        m.set({f"spr.{name}0": 0x2000 + 0x100 * n, f"spr.{name}1": GS | 0x20 * (n & 1)})
+    m.set({"spr.ESR": 0x00800000, "spr.DEAR": 0x3000, "thread.gpr[20]": 0x777})
+    pc, msr = m[f"spr.{pair}0"], m[f"spr.{pair}1"]
+    m.events()
+    if m.params["width"] not in widths:
+        with refused(ENOENT):
+            m.exit(number)
+        return
+    m.exit(number)
+    assert vcpu(m, "fault_esr", "fault_dear") == (0x00800000 if esr else 0x11, 0x3000 if dear else 0x22)
+    (trace,) = [text for text in log(m, traces=True) if text.startswith("kvm_exit ")]
+    assert f"| pc={pc:#x} | msr={msr:#x} |" in trace
+    assert trace.endswith(f"last_inst={NOT_LOADED if emu else 0x60000000:#x}")
+    if emu:
+        assert vcpu(m, "regs.gpr[20]") == (0x777,)

@@ -87,3 +87,30 @@ def test_epcr_exists_on_64_bit_hosts(machine: MachineFactory, model: str) -> Non
     m = guest(machine(model=model))
     found = call(m, "kvm_vcpu_ioctl_get_one_reg", reg_id(0x85, 4), BUF)
     assert found == (EINVAL if model == "e500mc" else 0)
+
+
+@each_model
+def test_timer_registers(machine: MachineFactory, model: str) -> None:
+    """OR_TSR and CLEAR_TSR are write-only; TSR and TCR update the decrementer interrupt."""
+    m = guest(machine(model=model), tsr=0x40000000)
+    assert [call(m, "kvm_vcpu_ioctl_get_one_reg", reg_id(n, 4), BUF) for n in (0x87, 0x88)] == [EINVAL] * 2
+    for number, written, field, after in (
+        (0x87, 0x08000000, "tsr", 0x48000000),
+        (0x88, 0x40000000, "tsr", 0x08000000),
+        (0x89, 0x04000000, "tcr", 0x04000000),
+        (0x8A, 0, "tsr", 0),
+    ):
+        m.set({f"user.buf[{n}]": byte for n, byte in enumerate(written.to_bytes(4, "big"))})
+        assert call(m, "kvm_vcpu_ioctl_set_one_reg", reg_id(number, 4), BUF) == 0
+        assert m[f"vcpu.arch.{field}"] == after
+
+
+@each_model
+def test_epr_is_lost_at_the_next_load(machine: MachineFactory, model: str) -> None:
+    """Q13: set reaches the processor alone."""
+    m = guest(machine(model=model), epr=0x77)
+    m.set({"user.buf[2]": 0x12, "user.buf[3]": 0x34})
+    assert call(m, "kvm_vcpu_ioctl_set_one_reg", reg_id(0x86, 4), BUF) == 0
+    assert (m["spr.GEPR"], m["vcpu.arch.epr"]) == (0x1234, 0x77)
+    call(m, "kvm_arch_vcpu_load")
+    assert m["spr.GEPR"] == 0x77
