@@ -17,6 +17,7 @@ from pyexit.ref.hw.regs import (
 )
 from pyexit.ref.kvm.config_tlb import kvm_vcpu_ioctl_config_tlb, kvm_vcpu_ioctl_dirty_tlb
 from pyexit.ref.kvm.create import kvmppc_sanity_check
+from pyexit.ref.kvm.emulate_booke import IVORS
 from pyexit.ref.kvm.entry import ioctl_vcpu_load, ioctl_vcpu_put
 from pyexit.ref.kvm.gtlb import kvmppc_core_vcpu_translate
 from pyexit.ref.kvm.host_services import (
@@ -29,25 +30,9 @@ from pyexit.ref.kvm.host_services import (
     kvm_vcpu_kick,
 )
 from pyexit.ref.kvm.irqprio import (
-    BOOKE_IRQPRIO_ALIGNMENT,
-    BOOKE_IRQPRIO_AP_UNAVAIL,
-    BOOKE_IRQPRIO_CRITICAL,
-    BOOKE_IRQPRIO_DATA_STORAGE,
     BOOKE_IRQPRIO_DBELL,
     BOOKE_IRQPRIO_DBELL_CRIT,
-    BOOKE_IRQPRIO_DEBUG,
-    BOOKE_IRQPRIO_DECREMENTER,
-    BOOKE_IRQPRIO_DTLB_MISS,
-    BOOKE_IRQPRIO_EXTERNAL,
-    BOOKE_IRQPRIO_FIT,
-    BOOKE_IRQPRIO_FP_UNAVAIL,
-    BOOKE_IRQPRIO_INST_STORAGE,
-    BOOKE_IRQPRIO_ITLB_MISS,
-    BOOKE_IRQPRIO_MACHINE_CHECK,
     BOOKE_IRQPRIO_PERFORMANCE_MONITOR,
-    BOOKE_IRQPRIO_PROGRAM,
-    BOOKE_IRQPRIO_SYSCALL,
-    BOOKE_IRQPRIO_WATCHDOG,
     KVMPPC_EPR_USER,
     kvmppc_core_dequeue_external,
     kvmppc_core_pending_dec,
@@ -160,24 +145,7 @@ def _set_special(world: World, vcpu: int, regs: UserRegs) -> None:
 # KVM_GET_SREGS, KVM_SET_SREGS (exit 12.5)
 
 #: ivor_low by index, and what of ivor_high there is: vectors by IRQPRIO, with the group that offers them.
-IVOR_LOW = (
-    BOOKE_IRQPRIO_CRITICAL,
-    BOOKE_IRQPRIO_MACHINE_CHECK,
-    BOOKE_IRQPRIO_DATA_STORAGE,
-    BOOKE_IRQPRIO_INST_STORAGE,
-    BOOKE_IRQPRIO_EXTERNAL,
-    BOOKE_IRQPRIO_ALIGNMENT,
-    BOOKE_IRQPRIO_PROGRAM,
-    BOOKE_IRQPRIO_FP_UNAVAIL,
-    BOOKE_IRQPRIO_SYSCALL,
-    BOOKE_IRQPRIO_AP_UNAVAIL,
-    BOOKE_IRQPRIO_DECREMENTER,
-    BOOKE_IRQPRIO_FIT,
-    BOOKE_IRQPRIO_WATCHDOG,
-    BOOKE_IRQPRIO_DTLB_MISS,
-    BOOKE_IRQPRIO_ITLB_MISS,
-    BOOKE_IRQPRIO_DEBUG,
-)
+IVOR_LOW = IVORS
 IVOR_HIGH = (
     (3, BOOKE_IRQPRIO_PERFORMANCE_MONITOR, KVM_SREGS_E_PM),
     (4, BOOKE_IRQPRIO_DBELL, KVM_SREGS_E_PC),
