@@ -132,9 +132,7 @@ static int call_row(struct pyexit_machine *machine, const struct pyexit_call_row
 	int error;
 
 	*result = (struct pyexit_result){ 0 };
-	machine->outcome = PYEXIT_RETURNED;
-	machine->site = 0;
-	machine->halts = 0;
+	kvmppc_begin(machine);
 	error = row->function(machine, args, result);
 	result->outcome = machine->outcome;
 	result->site = machine->site;

@@ -49,12 +49,12 @@ static const struct spr_row *find_spr(const struct ppc_hw *hw, uint64_t number)
 	return spr_exists(&hw->params, &spr_rows[number]) ? &spr_rows[number] : NULL;
 }
 
-static uint64_t *spr_at(struct ppc_hw *hw, uint32_t thread, const struct spr_row *row)
+static inline uint64_t *spr_at(struct pyexit_spr *spr, const struct spr_row *row)
 {
-	return (uint64_t *)&hw->spr[thread] + row->index;
+	return (uint64_t *)spr + row->index;
 }
 
-static uint64_t spr_bits(const struct pyexit_params *params, const struct spr_row *row)
+static inline uint64_t spr_bits(const struct pyexit_params *params, const struct spr_row *row)
 {
 	switch (row->width) {
 	case SPR_MAS:
@@ -66,7 +66,7 @@ static uint64_t spr_bits(const struct pyexit_params *params, const struct spr_ro
 	case SPR_EP_BITS:
 		return params->ep_mask;
 	case SPR_ULONG:
-		return params->width == 64 ? UINT64_MAX : UINT32_MAX;
+		return (ulong_t)-1;
 	default:
 		return UINT32_MAX;
 	}
@@ -74,7 +74,7 @@ static uint64_t spr_bits(const struct pyexit_params *params, const struct spr_ro
 
 static void write_spr(struct ppc_hw *hw, uint32_t thread, const struct spr_row *row, uint64_t value)
 {
-	uint64_t *spr = spr_at(hw, thread, row);
+	uint64_t *spr = spr_at(&hw->spr[thread], row);
 
 	value &= spr_bits(&hw->params, row);
 	if (row->flags & SPR_CLEAR) {
@@ -82,6 +82,16 @@ static void write_spr(struct ppc_hw *hw, uint32_t thread, const struct spr_row *
 		value = *spr & ~value;
 	}
 	*spr = value;
+}
+
+PPC_FOLDED uint64_t ppc_spr_get(const struct pyexit_spr *spr, uint32_t number)
+{
+	return ((const uint64_t *)spr)[spr_rows[number].index];
+}
+
+PPC_FOLDED void ppc_spr_put(const struct ppc_hw *hw, struct pyexit_spr *spr, uint32_t number, uint64_t value)
+{
+	*spr_at(spr, &spr_rows[number]) = value & spr_bits(&hw->params, &spr_rows[number]);
 }
 
 /* Registers outside the SPR file. */
@@ -202,8 +212,8 @@ static uint64_t read_other(struct ppc_hw *hw, uint32_t thread, uint64_t number)
 	uint64_t value = 0;
 
 	if (pair)
-		return *spr_at(hw, thread, find_spr(hw, pair->high)) << 32 |
-		       (uint32_t)*spr_at(hw, thread, find_spr(hw, pair->low));
+		return *spr_at(&hw->spr[thread], find_spr(hw, pair->high)) << 32 |
+		       (uint32_t)*spr_at(&hw->spr[thread], find_spr(hw, pair->low));
 	if (reg)
 		return *reg;
 	if (number == SPR_LPERU)
@@ -219,7 +229,7 @@ static struct ppc_end ppc_mfspr(struct ppc_hw *hw, uint32_t thread, uint64_t num
 	ppc_count(hw, thread, PYEXIT_OP_MFSPR);
 	*value = 0;
 	if (row)
-		*value = *spr_at(hw, thread, row);
+		*value = *spr_at(&hw->spr[thread], row);
 	else if (other_exists(hw, number, 0))
 		*value = read_other(hw, thread, number);
 	else

@@ -12,12 +12,14 @@
 static inline struct pyexit_event *ppc_event_new(struct ppc_events *events, uint32_t kind, uint32_t detail)
 {
 	struct pyexit_event *event;
+	uint32_t at;
 
 	if (events->used == events->capacity) {
 		events->lost++;
 		return NULL;
 	}
-	event = &events->ring[(events->first + events->used) % events->capacity];
+	at = events->first + events->used;	/* both at most 2^20 */
+	event = &events->ring[at < events->capacity ? at : at - events->capacity];
 	events->used++;
 	*event = (struct pyexit_event){ .kind = kind, .detail = detail };
 	return event;

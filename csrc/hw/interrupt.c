@@ -16,49 +16,44 @@ enum save_class {
 #define ROW_GUEST 8u	/* from guest state always the guest's */
 
 struct interrupt_row {
-	uint32_t ivor;
 	uint32_t epcr;		/* EPCR bit that gives it to the guest, 0 = none */
-	uint32_t flags;		/* ROW_* */
-	enum save_class save;
+	uint8_t flags;		/* ROW_* */
+	uint8_t save;		/* enum save_class */
 };
 
-/* mmu-hardware 12, both tables; save classes exit 11.2 */
+/* mmu-hardware 12, both tables; save classes exit 11.2; a number without a row does not occur */
 static const struct interrupt_row interrupt_rows[] = {
-	{ IVOR_CRITICAL, 0, 0, SAVE_CSRR },
-	{ IVOR_MACHINE_CHECK, 0, 0, SAVE_MCSRR },
-	{ IVOR_DATA_STORAGE, EPCR_DSIGS, ROW_ESR | ROW_DEAR, SAVE_SRR },
-	{ IVOR_INST_STORAGE, EPCR_ISIGS, ROW_ESR, SAVE_SRR },
-	{ IVOR_EXTERNAL, EPCR_EXTGS, 0, SAVE_SRR },
-	{ IVOR_ALIGNMENT, 0, ROW_ESR | ROW_DEAR, SAVE_SRR },
-	{ IVOR_PROGRAM, 0, ROW_ESR, SAVE_SRR },
-	{ IVOR_FP_UNAVAIL, 0, 0, SAVE_SRR },
-	{ IVOR_SYSCALL, 0, ROW_NEXT | ROW_GUEST, SAVE_SRR },
-	{ IVOR_AP_UNAVAIL, 0, 0, SAVE_SRR },
-	{ IVOR_DECREMENTER, 0, 0, SAVE_SRR },
-	{ IVOR_FIT, 0, 0, SAVE_SRR },
-	{ IVOR_WATCHDOG, 0, 0, SAVE_CSRR },
-	{ IVOR_DTLB_MISS, EPCR_DTLBGS, ROW_ESR | ROW_DEAR, SAVE_SRR },
-	{ IVOR_ITLB_MISS, EPCR_ITLBGS, ROW_ESR, SAVE_SRR },
-	{ IVOR_DEBUG, 0, 0, SAVE_DSRR },
-	{ IVOR_ALTIVEC_UNAVAIL, 0, 0, SAVE_SRR },
-	{ IVOR_ALTIVEC_ASSIST, 0, 0, SAVE_SRR },
-	{ IVOR_PERFORMANCE_MONITOR, 0, 0, SAVE_SRR },
-	{ IVOR_DBELL, 0, 0, SAVE_SRR },
-	{ IVOR_DBELL_CRIT, 0, 0, SAVE_CSRR },
-	{ IVOR_GDBELL, 0, 0, SAVE_GSRR },
-	{ IVOR_GDBELL_CRIT, 0, 0, SAVE_CSRR },
-	{ IVOR_HV_SYSCALL, 0, ROW_NEXT, SAVE_SRR },
-	{ IVOR_HV_PRIV, 0, 0, SAVE_SRR },
-	{ IVOR_LRAT_ERROR, 0, ROW_ESR, SAVE_SRR },
+	[IVOR_CRITICAL] = { 0, 0, SAVE_CSRR },
+	[IVOR_MACHINE_CHECK] = { 0, 0, SAVE_MCSRR },
+	[IVOR_DATA_STORAGE] = { EPCR_DSIGS, ROW_ESR | ROW_DEAR, SAVE_SRR },
+	[IVOR_INST_STORAGE] = { EPCR_ISIGS, ROW_ESR, SAVE_SRR },
+	[IVOR_EXTERNAL] = { EPCR_EXTGS, 0, SAVE_SRR },
+	[IVOR_ALIGNMENT] = { 0, ROW_ESR | ROW_DEAR, SAVE_SRR },
+	[IVOR_PROGRAM] = { 0, ROW_ESR, SAVE_SRR },
+	[IVOR_FP_UNAVAIL] = { 0, 0, SAVE_SRR },
+	[IVOR_SYSCALL] = { 0, ROW_NEXT | ROW_GUEST, SAVE_SRR },
+	[IVOR_AP_UNAVAIL] = { 0, 0, SAVE_SRR },
+	[IVOR_DECREMENTER] = { 0, 0, SAVE_SRR },
+	[IVOR_FIT] = { 0, 0, SAVE_SRR },
+	[IVOR_WATCHDOG] = { 0, 0, SAVE_CSRR },
+	[IVOR_DTLB_MISS] = { EPCR_DTLBGS, ROW_ESR | ROW_DEAR, SAVE_SRR },
+	[IVOR_ITLB_MISS] = { EPCR_ITLBGS, ROW_ESR, SAVE_SRR },
+	[IVOR_DEBUG] = { 0, 0, SAVE_DSRR },
+	[IVOR_ALTIVEC_UNAVAIL] = { 0, 0, SAVE_SRR },
+	[IVOR_ALTIVEC_ASSIST] = { 0, 0, SAVE_SRR },
+	[IVOR_PERFORMANCE_MONITOR] = { 0, 0, SAVE_SRR },
+	[IVOR_DBELL] = { 0, 0, SAVE_SRR },
+	[IVOR_DBELL_CRIT] = { 0, 0, SAVE_CSRR },
+	[IVOR_GDBELL] = { 0, 0, SAVE_GSRR },
+	[IVOR_GDBELL_CRIT] = { 0, 0, SAVE_CSRR },
+	[IVOR_HV_SYSCALL] = { 0, ROW_NEXT, SAVE_SRR },
+	[IVOR_HV_PRIV] = { 0, 0, SAVE_SRR },
+	[IVOR_LRAT_ERROR] = { 0, ROW_ESR, SAVE_SRR },
 };
 
-static const struct interrupt_row *interrupt_row(uint32_t ivor)
+static inline const struct interrupt_row *interrupt_row(uint32_t ivor)
 {
-	size_t i = 0;
-
-	while (interrupt_rows[i].ivor != ivor)
-		i++;
-	return &interrupt_rows[i];
+	return &interrupt_rows[ivor];
 }
 
 static int ppc_goes_to_guest(const struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause)
@@ -82,24 +77,19 @@ static struct ppc_end ppc_interrupt_probe(const struct ppc_hw *hw, uint32_t thre
 }
 
 /* MSR bits that a class keeps: critical and debug clear CE and DE, machine check also ME. */
-static uint64_t kept_msr(enum save_class save)
-{
-	switch (save) {
-	case SAVE_MCSRR:
-		return 0;
-	case SAVE_CSRR:
-	case SAVE_DSRR:
-		return MSR_ME;
-	default:
-		return MSR_CE | MSR_ME | MSR_DE;
-	}
-}
+static const uint64_t kept_msr[] = {
+	[SAVE_SRR] = MSR_CE | MSR_ME | MSR_DE,
+	[SAVE_CSRR] = MSR_ME,
+	[SAVE_DSRR] = MSR_ME,
+	[SAVE_MCSRR] = 0,
+	[SAVE_GSRR] = MSR_CE | MSR_ME | MSR_DE,
+};
 
 /* mmu-hardware 12, "New MSR" */
-static uint64_t new_msr(const struct ppc_hw *hw, uint32_t thread, int guest, enum save_class save)
+static uint64_t new_msr(const struct ppc_hw *hw, uint32_t thread, int guest, uint32_t save)
 {
 	const struct pyexit_spr *spr = &hw->spr[thread];
-	uint64_t kept = kept_msr(save);
+	uint64_t kept = kept_msr[save];
 	uint64_t msr;
 
 	if (guest) {
@@ -110,7 +100,7 @@ static uint64_t new_msr(const struct ppc_hw *hw, uint32_t thread, int guest, enu
 			kept |= MSR_PMM;
 	}
 	msr = hw->thread[thread].msr & kept;
-	if (hw->params.width == 64 && spr->EPCR & (guest ? EPCR_GICM : EPCR_ICM))
+	if (PYEXIT_WIDTH == 64 && spr->EPCR & (guest ? EPCR_GICM : EPCR_ICM))
 		msr |= MSR_CM;
 	return msr;
 }
@@ -146,30 +136,23 @@ static void write_syndrome(struct pyexit_spr *spr, const struct ppc_cause *cause
 		*(guest ? &spr->GDEAR : &spr->DEAR) = cause->ea;
 }
 
-static void save_registers(struct pyexit_spr *spr, enum save_class save, uint64_t pc, uint64_t msr)
+/* The save registers of a class: each pair lies together in the SPR file. */
+#define PAIR(save0) (offsetof(struct pyexit_spr, save0) / sizeof(uint64_t))
+static const uint8_t save_pairs[] = {
+	[SAVE_SRR] = PAIR(SRR0),
+	[SAVE_CSRR] = PAIR(CSRR0),
+	[SAVE_DSRR] = PAIR(DSRR0),
+	[SAVE_MCSRR] = PAIR(MCSRR0),
+	[SAVE_GSRR] = PAIR(GSRR0),
+};
+#undef PAIR
+
+static void save_registers(struct pyexit_spr *spr, uint32_t save, uint64_t pc, uint64_t msr)
 {
-	switch (save) {
-	case SAVE_CSRR:
-		spr->CSRR0 = pc;
-		spr->CSRR1 = msr;
-		break;
-	case SAVE_DSRR:
-		spr->DSRR0 = pc;
-		spr->DSRR1 = msr;
-		break;
-	case SAVE_MCSRR:
-		spr->MCSRR0 = pc;
-		spr->MCSRR1 = msr;
-		break;
-	case SAVE_GSRR:
-		spr->GSRR0 = pc;
-		spr->GSRR1 = msr;
-		break;
-	default:
-		spr->SRR0 = pc;
-		spr->SRR1 = msr;
-		break;
-	}
+	uint64_t *pair = (uint64_t *)spr + save_pairs[save];
+
+	pair[0] = pc;
+	pair[1] = msr;
 }
 
 static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const struct ppc_cause *cause)
@@ -182,7 +165,7 @@ static struct ppc_end ppc_interrupt(struct ppc_hw *hw, uint32_t thread, const st
 	uint64_t pc = row->flags & ROW_NEXT ? ppc_ea(hw, thread, t->pc + 4) : t->pc;
 
 	write_syndrome(spr, cause, row->flags, guest);
-	save_registers(spr, guest ? SAVE_GSRR : row->save, pc, t->msr);
+	save_registers(spr, guest ? (uint32_t)SAVE_GSRR : row->save, pc, t->msr);
 	t->msr = new_msr(hw, thread, guest, row->save);
 	t->pc = guest ? guest_vector(spr, cause->ivor) : spr->IVPR | spr->IVOR[cause->ivor];
 	if (end.outcome == PYEXIT_TAKEN_BY_HOST)

@@ -60,76 +60,85 @@ static int kvmppc_exit_hooked(uint32_t exit_nr)
 	return row->save && (!row->width || row->width == PYEXIT_WIDTH);
 }
 
-static struct pyexit_thread *thread_of_vcpu(struct pyexit_machine *machine, uint32_t vcpu)
+/* What the path works on, looked up once. */
+struct path {
+	struct pyexit_machine *machine;
+	struct pyexit_arch *arch;
+	struct pyexit_thread *t;
+	struct pyexit_spr *spr;
+	struct pyexit_host *host;
+	uint32_t vcpu;
+};
+
+static inline struct path path_of(struct pyexit_machine *machine, uint32_t vcpu)
 {
-	return &machine->hw.thread[kvmppc_thread(machine, vcpu)];
+	uint32_t thread = kvmppc_thread(machine, vcpu);
+
+	return (struct path){
+		.machine = machine,
+		.arch = &machine->vcpu[vcpu].arch,
+		.t = &machine->hw.thread[thread],
+		.spr = &machine->hw.spr[thread],
+		.host = &machine->host[thread],
+		.vcpu = vcpu,
+	};
+}
+
+/* mfspr and mtspr of this path: their groups are counted by who calls them. */
+PPC_FOLDED ulong_t get_spr(const struct path *p, uint32_t spr)
+{
+	return (ulong_t)ppc_spr_get(p->spr, spr);
+}
+
+PPC_FOLDED void put_spr(const struct path *p, uint32_t spr, uint64_t value)
+{
+	ppc_spr_put(&p->machine->hw, p->spr, spr, (ulong_t)value);
 }
 
 /* Q39: a 32-bit kernel stores and loads the low word of fields that have 64 bits. */
-static void store_ulong(uint64_t *field, ulong_t value)
+static inline void store_ulong(uint64_t *field, ulong_t value)
 {
 	*field = PYEXIT_WIDTH == 64 ? value : (*field & ~(uint64_t)UINT32_MAX) | value;
 }
 
+static inline void store_word(uint32_t *field, ulong_t value)
+{
+	*field = (uint32_t)value;
+}
+
 /* SPRs of the guest's that the thread holds while it runs, and the word or ulong that keeps them (E9, exit 11.5) */
-struct kept_spr {
-	uint16_t spr;
-	uint16_t at;		/* byte offset in struct pyexit_arch */
-	uint8_t word;		/* 1: uint32_t */
-};
-
-#define KEPT(spr, field, word) { spr, offsetof(struct pyexit_arch, field), word }
-
-static const struct kept_spr kept_sprs[] = {
-	KEPT(SPR_VRSAVE, vrsave, 1),
-	KEPT(SPR_SPRG0 + 4, shared.sprg4, 0),
-	KEPT(SPR_SPRG0 + 5, shared.sprg5, 0),
-	KEPT(SPR_SPRG0 + 6, shared.sprg6, 0),
-	KEPT(SPR_SPRG0 + 7, shared.sprg7, 0),
-	KEPT(SPR_SPRG9, sprg9, 0),
-};
+#define KEPT_SPRS(MOVE)                           \
+	MOVE(SPR_VRSAVE, vrsave, word)            \
+	MOVE(SPR_SPRG0 + 4, shared.sprg4, ulong)  \
+	MOVE(SPR_SPRG0 + 5, shared.sprg5, ulong)  \
+	MOVE(SPR_SPRG0 + 6, shared.sprg6, ulong)  \
+	MOVE(SPR_SPRG0 + 7, shared.sprg7, ulong)  \
+	MOVE(SPR_SPRG9, sprg9, ulong)
 
 /* The guest's MAS but MAS3 and MAS7, which share a field. */
-static const struct kept_spr kept_mas[] = {
-	KEPT(SPR_MAS0, shared.mas0, 1),
-	KEPT(SPR_MAS1, shared.mas1, 1),
-	KEPT(SPR_MAS2, shared.mas2, 0),
-	KEPT(SPR_MAS4, shared.mas4, 1),
-	KEPT(SPR_MAS6, shared.mas6, 1),
-};
+#define KEPT_MAS(MOVE)                       \
+	MOVE(SPR_MAS0, shared.mas0, word)    \
+	MOVE(SPR_MAS1, shared.mas1, word)    \
+	MOVE(SPR_MAS2, shared.mas2, ulong)   \
+	MOVE(SPR_MAS4, shared.mas4, word)    \
+	MOVE(SPR_MAS6, shared.mas6, word)
 
-static void save_spr(struct pyexit_machine *machine, uint32_t vcpu, const struct kept_spr *row)
+#define SAVE(number, field, type) store_##type(&p->arch->field, get_spr(p, number));
+#define LOAD(number, field, type) put_spr(p, number, p->arch->field);
+#define ONE(number, field, type) +1
+#define KEPT (0u KEPT_SPRS(ONE) KEPT_MAS(ONE))
+
+/* Counted by the caller, one of each; the isync here. */
+static inline void set_dmiuh(const struct path *p, uint32_t dmiuh)
 {
-	void *field = (uint8_t *)&machine->vcpu[vcpu].arch + row->at;
-	ulong_t value = kvmppc_mfspr(machine, vcpu, row->spr);
-
-	if (row->word)
-		*(uint32_t *)field = (uint32_t)value;
-	else
-		store_ulong(field, value);
-}
-
-static void load_spr(struct pyexit_machine *machine, uint32_t vcpu, const struct kept_spr *row)
-{
-	const void *field = (const uint8_t *)&machine->vcpu[vcpu].arch + row->at;
-
-	kvmppc_mtspr(machine, vcpu, row->spr, row->word ? *(const uint32_t *)field : *(const uint64_t *)field);
-}
-
-#define FOR_EACH(row, rows) for (const struct kept_spr *row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++)
-
-static void set_dmiuh(struct pyexit_machine *machine, uint32_t vcpu, uint32_t dmiuh)
-{
-	ulong_t epcr = kvmppc_mfspr(machine, vcpu, SPR_EPCR) & ~(ulong_t)EPCR_DMIUH;
-
-	kvmppc_mtspr(machine, vcpu, SPR_EPCR, epcr | dmiuh);
-	ppc_count(&machine->hw, kvmppc_thread(machine, vcpu), PYEXIT_OP_ISYNC);
+	put_spr(p, SPR_EPCR, (get_spr(p, SPR_EPCR) & ~(ulong_t)EPCR_DMIUH) | dmiuh);
+	p->t->ops[PYEXIT_OP_ISYNC]++;
 }
 
 /* E5: the host's interrupts of a class that this exit does not use come on again. */
-static void fix_msr(struct pyexit_machine *machine, uint32_t vcpu, uint32_t guest_msr, uint32_t save)
+static inline void fix_msr(const struct path *p, uint32_t guest_msr, uint32_t save)
 {
-	uint64_t *msr = &thread_of_vcpu(machine, vcpu)->msr;
+	uint64_t *msr = &p->t->msr;
 
 	if (guest_msr == (guest_msr | MSR_CE | MSR_ME | MSR_RI))
 		return;
@@ -139,47 +148,47 @@ static void fix_msr(struct pyexit_machine *machine, uint32_t vcpu, uint32_t gues
 		*msr |= MSR_ME | MSR_RI;
 }
 
-/* E1-E5: r0 to r14, CR and CTR; whose pc and MSR; the PID changes hands. */
-static void save_volatile(struct pyexit_machine *machine, uint32_t vcpu, const struct handler_row *row)
+/* r0 to r14, and r15 to r31: each a run of plain moves. */
+static inline void copy_volatile(uint64_t *restrict to, const uint64_t *restrict from)
 {
-	const struct pyexit_thread *t = thread_of_vcpu(machine, vcpu);
-	struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
-	ulong_t pc = kvmppc_mfspr(machine, vcpu, row->save);
-	ulong_t msr = kvmppc_mfspr(machine, vcpu, row->save + 1u);
+	for (uint32_t i = 0; i < 14; i++)
+		to[i] = (ulong_t)from[i];
+	to[14] = (ulong_t)from[14];
+}
 
-	for (uint32_t i = 0; i <= 14; i++)
-		arch->regs.gpr[i] = (ulong_t)t->gpr[i];
-	arch->regs.ccr = (uint32_t)t->cr;
-	arch->regs.ctr = (ulong_t)t->ctr;
-	arch->pid = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_PID);
-	kvmppc_mtspr(machine, vcpu, SPR_PID, arch->host_pid);
-	arch->timing_exit = get_tb(machine, vcpu);
+static inline void copy_non_volatile(uint64_t *restrict to, const uint64_t *restrict from)
+{
+	to[15] = (ulong_t)from[15];
+	for (uint32_t i = 16; i < 32; i++)
+		to[i] = (ulong_t)from[i];
+}
+
+/* E1-E5: r0 to r14, CR and CTR; whose pc and MSR; the PID changes hands. */
+static inline void save_volatile(const struct path *p, const struct handler_row *row)
+{
+	struct pyexit_arch *arch = p->arch;
+	ulong_t pc = get_spr(p, row->save), msr = get_spr(p, row->save + 1u);
+
+	copy_volatile(arch->regs.gpr, p->t->gpr);
+	arch->regs.ccr = (uint32_t)p->t->cr;
+	arch->regs.ctr = (ulong_t)p->t->ctr;
+	arch->pid = (uint32_t)get_spr(p, SPR_PID);
+	put_spr(p, SPR_PID, arch->host_pid);
+	ppc_count_moves(p->t, 3, 1);
+	arch->timing_exit = get_tb(p->machine, p->vcpu);
 	store_ulong(&arch->shared.msr, msr);
 	arch->regs.nip = pc;
-	fix_msr(machine, vcpu, (uint32_t)msr, row->save);
-}
-
-static void save_non_volatile(struct pyexit_machine *machine, uint32_t vcpu)
-{
-	for (uint32_t i = 15; i < 32; i++)
-		machine->vcpu[vcpu].arch.regs.gpr[i] = (ulong_t)thread_of_vcpu(machine, vcpu)->gpr[i];
-}
-
-static void load_non_volatile(struct pyexit_machine *machine, uint32_t vcpu)
-{
-	for (uint32_t i = 15; i < 32; i++)
-		thread_of_vcpu(machine, vcpu)->gpr[i] = (ulong_t)machine->vcpu[vcpu].arch.regs.gpr[i];
+	fix_msr(p, (uint32_t)msr, row->save);
 }
 
 /* E7, E8 */
-static void save_syndrome(struct pyexit_machine *machine, uint32_t vcpu, uint32_t flags)
+static inline void save_syndrome(const struct path *p, uint32_t flags)
 {
-	struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
-
 	if (flags & NEED_ESR)
-		arch->fault_esr = kvmppc_mfspr(machine, vcpu, SPR_ESR);
+		p->arch->fault_esr = get_spr(p, SPR_ESR);
 	if (flags & NEED_DEAR)
-		arch->fault_dear = kvmppc_mfspr(machine, vcpu, SPR_DEAR);
+		p->arch->fault_dear = get_spr(p, SPR_DEAR);
+	ppc_count_moves(p->t, !!(flags & NEED_ESR) + !!(flags & NEED_DEAR), 0);
 }
 
 /* The load whose fault is to be survived would take the guest's syndrome with it (exit 11.7). */
@@ -189,85 +198,78 @@ static int fetch_recovers(const struct pyexit_machine *machine)
 }
 
 /* E6-E8; stops where the load of the old fetch faults and nobody knows the fault. */
-static void save_for_c(struct pyexit_machine *machine, uint32_t vcpu, uint32_t flags)
+static inline void save_for_c(const struct path *p, uint32_t flags)
 {
-	if (fetch_recovers(machine))
-		save_syndrome(machine, vcpu, flags);
+	int recovers = fetch_recovers(p->machine);
+
+	if (recovers)
+		save_syndrome(p, flags);
 	if (flags & NEED_EMU) {
-		save_non_volatile(machine, vcpu);
-		if (kvmppc_entry_fetch(machine, vcpu).outcome != PYEXIT_DONE) {
-			kvmppc_stop(machine, PYEXIT_OOPS, PYEXIT_SITE_ENTRY_FETCH);
+		copy_non_volatile(p->arch->regs.gpr, p->t->gpr);
+		if (kvmppc_entry_fetch(p->machine, p->vcpu).outcome != PYEXIT_DONE) {
+			kvmppc_stop(p->machine, PYEXIT_OOPS, PYEXIT_SITE_ENTRY_FETCH);
 			return;
 		}
 	}
-	if (!fetch_recovers(machine))
-		save_syndrome(machine, vcpu, flags);
+	if (!recovers)
+		save_syndrome(p, flags);
 }
 
 /* E9 */
-static void save_special(struct pyexit_machine *machine, uint32_t vcpu)
+static inline void save_special(const struct path *p)
 {
-	const struct pyexit_thread *t = thread_of_vcpu(machine, vcpu);
-	struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	struct pyexit_arch *arch = p->arch;
 
-	arch->regs.link = (ulong_t)t->lr;
-	FOR_EACH(row, kept_sprs)
-		save_spr(machine, vcpu, row);
-	arch->regs.xer = (ulong_t)t->xer;
-	FOR_EACH(row, kept_mas)
-		save_spr(machine, vcpu, row);
-	arch->shared.mas7_3 = (uint64_t)kvmppc_mfspr(machine, vcpu, SPR_MAS7) << 32;
-	arch->shared.mas7_3 |= (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_MAS3);
-	kvmppc_mtspr(machine, vcpu, SPR_MAS4, arch->host_mas4);
-	kvmppc_mtspr(machine, vcpu, SPR_MAS6, arch->host_mas6);
-	set_dmiuh(machine, vcpu, 0);
-	kvmppc_host(machine, vcpu)->irq_enabled = 0;
+	arch->regs.link = (ulong_t)p->t->lr;
+	KEPT_SPRS(SAVE)
+	arch->regs.xer = (ulong_t)p->t->xer;
+	KEPT_MAS(SAVE)
+	arch->shared.mas7_3 = (uint64_t)get_spr(p, SPR_MAS7) << 32 | (uint32_t)get_spr(p, SPR_MAS3);
+	put_spr(p, SPR_MAS4, arch->host_mas4);
+	put_spr(p, SPR_MAS6, arch->host_mas6);
+	set_dmiuh(p, 0);
+	ppc_count_moves(p->t, KEPT + 3, 3);	/* and MAS3, MAS7, EPCR; MAS4, MAS6, EPCR */
+	p->host->irq_enabled = 0;
 }
 
 /* exit 11.5, the SPRs: the host's go into the vcpu where KVM wants them back. */
-static void load_special(struct pyexit_machine *machine, uint32_t vcpu)
+static inline void load_special(const struct path *p)
 {
-	struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	struct pyexit_arch *arch = p->arch;
 
-	arch->host_pid = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_PID);
-	kvmppc_mtspr(machine, vcpu, SPR_PID, arch->pid);
-	set_dmiuh(machine, vcpu, EPCR_DMIUH);
-	arch->host_mas4 = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_MAS4);
-	arch->host_mas6 = (uint32_t)kvmppc_mfspr(machine, vcpu, SPR_MAS6);
-	FOR_EACH(row, kept_mas)
-		load_spr(machine, vcpu, row);
-	kvmppc_mtspr(machine, vcpu, SPR_MAS3, (uint32_t)arch->shared.mas7_3);
-	kvmppc_mtspr(machine, vcpu, SPR_MAS7, arch->shared.mas7_3 >> 32);
-	FOR_EACH(row, kept_sprs)
-		load_spr(machine, vcpu, row);
-	kvmppc_mtspr(machine, vcpu, SPR_SRR0, arch->regs.nip);
-	kvmppc_mtspr(machine, vcpu, SPR_SRR1, arch->shared.msr);
+	arch->host_pid = (uint32_t)get_spr(p, SPR_PID);
+	put_spr(p, SPR_PID, arch->pid);
+	set_dmiuh(p, EPCR_DMIUH);
+	arch->host_mas4 = (uint32_t)get_spr(p, SPR_MAS4);
+	arch->host_mas6 = (uint32_t)get_spr(p, SPR_MAS6);
+	KEPT_MAS(LOAD)
+	put_spr(p, SPR_MAS3, (uint32_t)arch->shared.mas7_3);
+	put_spr(p, SPR_MAS7, arch->shared.mas7_3 >> 32);
+	KEPT_SPRS(LOAD)
+	put_spr(p, SPR_SRR0, arch->regs.nip);
+	put_spr(p, SPR_SRR1, arch->shared.msr);
+	ppc_count_moves(p->t, 4, KEPT + 6);	/* PID, EPCR, MAS4, MAS6; and PID, EPCR, MAS3, MAS7, SRR0, SRR1 */
 }
 
-static void rfi(struct pyexit_machine *machine, uint32_t vcpu)
+static inline void rfi(const struct path *p)
 {
-	uint32_t thread = kvmppc_thread(machine, vcpu);
-	struct pyexit_thread *t = &machine->hw.thread[thread];
-
-	t->msr = machine->hw.spr[thread].SRR1;
-	t->pc = ppc_ea(&machine->hw, thread, machine->hw.spr[thread].SRR0 & ~(uint64_t)3);
+	p->t->msr = p->spr->SRR1;
+	p->t->pc = ppc_ea(&p->machine->hw, kvmppc_thread(p->machine, p->vcpu), p->spr->SRR0 & ~(uint64_t)3);
 }
 
 /* exit 11.5; r15 to r31 are in the thread already. */
-static void lightweight_exit(struct pyexit_machine *machine, uint32_t vcpu)
+static inline void lightweight_exit(const struct path *p)
 {
-	struct pyexit_thread *t = thread_of_vcpu(machine, vcpu);
-	struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	struct pyexit_arch *arch = p->arch;
 
-	load_special(machine, vcpu);
-	t->lr = (ulong_t)arch->regs.link;
-	t->xer = (ulong_t)arch->regs.xer;
-	t->ctr = (ulong_t)arch->regs.ctr;
-	t->cr = (uint32_t)arch->regs.ccr;
-	for (uint32_t i = 0; i <= 14; i++)
-		t->gpr[i] = (ulong_t)arch->regs.gpr[i];
-	arch->timing_last_enter = get_tb(machine, vcpu);
-	rfi(machine, vcpu);
+	load_special(p);
+	p->t->lr = (ulong_t)arch->regs.link;
+	p->t->xer = (ulong_t)arch->regs.xer;
+	p->t->ctr = (ulong_t)arch->regs.ctr;
+	p->t->cr = (uint32_t)arch->regs.ccr;
+	copy_volatile(p->t->gpr, arch->regs.gpr);
+	arch->timing_last_enter = get_tb(p->machine, p->vcpu);
+	rfi(p);
 }
 
 /* The call under way has stopped: that is the answer. */
@@ -308,6 +310,7 @@ static int complete_and_begin(struct pyexit_machine *machine, uint32_t vcpu)
 
 static int kvmppc_enter(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_resume *resume)
 {
+	struct path p = path_of(machine, vcpu);
 	int ret;
 
 	if (thread_has_guest(machine, vcpu))
@@ -321,46 +324,55 @@ static int kvmppc_enter(struct pyexit_machine *machine, uint32_t vcpu, struct py
 	} else if (ret <= 0) {
 		answer_host(machine, vcpu, ret, resume);
 	} else {
-		load_non_volatile(machine, vcpu);
-		lightweight_exit(machine, vcpu);
+		copy_non_volatile(p.t->gpr, p.arch->regs.gpr);
+		lightweight_exit(&p);
 		answer_guest(resume);
 	}
 	return 0;
 }
 
 /* exit 11.4; Q42: what C has written to r15 to r31 counts with the NV flag only, to r14 always. */
-static void go_on(struct pyexit_machine *machine, uint32_t vcpu, int ret, struct pyexit_resume *resume)
+static inline void go_on(const struct path *p, int ret, struct pyexit_resume *resume)
 {
 	if (ret & RESUME_FLAG_NV)
-		load_non_volatile(machine, vcpu);
+		copy_non_volatile(p->t->gpr, p->arch->regs.gpr);
 	if (!(ret & RESUME_FLAG_HOST)) {
-		lightweight_exit(machine, vcpu);
+		lightweight_exit(p);
 		answer_guest(resume);
 		return;
 	}
-	save_non_volatile(machine, vcpu);
-	kvmppc_vcpu_run_end(machine, vcpu);
-	answer_host(machine, vcpu, ret >> 2, resume);
+	copy_non_volatile(p->arch->regs.gpr, p->t->gpr);
+	kvmppc_vcpu_run_end(p->machine, p->vcpu);
+	answer_host(p->machine, p->vcpu, ret >> 2, resume);
 }
 
 static void kvmppc_exit(struct pyexit_machine *machine, uint32_t vcpu, uint32_t exit_nr, struct pyexit_resume *resume)
 {
 	const struct handler_row *row = &handler_rows[exit_nr];
+	struct path p = path_of(machine, vcpu);
 	int ret = RESUME_HOST;
 
-	save_volatile(machine, vcpu, row);
-	save_for_c(machine, vcpu, row->flags);
+	save_volatile(&p, row);
+	save_for_c(&p, row->flags);
 	if (!kvmppc_stopped(machine)) {
-		save_special(machine, vcpu);
+		save_special(&p);
 		ret = kvmppc_handle_exit(machine, vcpu, exit_nr);
 	}
 	if (kvmppc_stopped(machine))
 		answer_stop(machine, resume);
 	else
-		go_on(machine, vcpu, ret, resume);
+		go_on(&p, ret, resume);
 }
 
-static void kvmppc_set_exit(struct pyexit_machine *machine, const struct pyexit_exit_record *record)
+static int exit_valid(const struct pyexit_machine *machine, const struct pyexit_exit_record *record)
+{
+	if (record->vcpu >= machine->vcpus)
+		return -EINVAL;
+	return kvmppc_exit_hooked(record->exit_nr) ? 0 : -ENOENT;
+}
+
+/* The thread as the processor would leave it at the vector. */
+static void set_exit(struct pyexit_machine *machine, const struct pyexit_exit_record *record)
 {
 	uint32_t thread = kvmppc_thread(machine, record->vcpu);
 	struct pyexit_spr *spr = &machine->hw.spr[thread];
@@ -368,4 +380,24 @@ static void kvmppc_set_exit(struct pyexit_machine *machine, const struct pyexit_
 	ppc_leave_at_vector(&machine->hw, thread, record->exit_nr, (ulong_t)record->pc, (ulong_t)record->msr);
 	spr->ESR = record->esr;
 	spr->DEAR = (ulong_t)record->dear;
+}
+
+static int64_t kvmppc_exits(struct pyexit_machine *machine, const struct pyexit_exit_record *records, size_t n,
+			    struct pyexit_resume *resume)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		const struct pyexit_exit_record *record = &records[done];
+		int error = exit_valid(machine, record);
+
+		if (error)
+			return error;
+		kvmppc_begin(machine);
+		set_exit(machine, record);
+		kvmppc_exit(machine, record->vcpu, record->exit_nr, &resume[done]);
+		if (resume[done++].outcome != PYEXIT_RETURNED)
+			break;
+	}
+	return (int64_t)done;
 }

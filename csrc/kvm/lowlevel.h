@@ -23,7 +23,8 @@ static int kvmppc_enter(struct pyexit_machine *machine, uint32_t vcpu, struct py
 static void kvmppc_exit(struct pyexit_machine *machine, uint32_t vcpu, uint32_t exit_nr,
 			struct pyexit_resume *resume);
 
-/* The thread as the processor would leave it at the vector of @record's exit, which is hooked. */
-static void kvmppc_set_exit(struct pyexit_machine *machine, const struct pyexit_exit_record *record);
+/* pyexit_exits(): each of @records from where the processor would leave the thread at the vector. */
+static int64_t kvmppc_exits(struct pyexit_machine *machine, const struct pyexit_exit_record *records, size_t n,
+			    struct pyexit_resume *resume);
 
 #endif

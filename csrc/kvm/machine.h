@@ -42,7 +42,8 @@ struct pyexit_width {
 	int (*exit_hooked)(uint32_t exit_nr);
 	int (*enter)(struct pyexit_machine *machine, uint32_t vcpu, struct pyexit_resume *resume);
 	void (*exit)(struct pyexit_machine *machine, uint32_t vcpu, uint32_t exit_nr, struct pyexit_resume *resume);
-	void (*set_exit)(struct pyexit_machine *machine, const struct pyexit_exit_record *record);
+	int64_t (*exits)(struct pyexit_machine *machine, const struct pyexit_exit_record *records, size_t n,
+			 struct pyexit_resume *resume);
 	int (*load_last_inst)(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr);
 	size_t (*load_last_insts)(struct pyexit_machine *machine, uint32_t vcpu, const uint64_t *pc, size_t n,
 				  uint32_t *instr);
@@ -95,5 +96,13 @@ struct pyexit_machine {
 	uint32_t hijacker;		/* thread + 1 that has taken over its core's vectors, 0 = none */
 	uint64_t hijacked[3];		/* the vectors' own IVORs meanwhile */
 };
+
+/* A call begins: nothing has stopped it. */
+static inline void kvmppc_begin(struct pyexit_machine *machine)
+{
+	machine->outcome = PYEXIT_RETURNED;
+	machine->site = 0;
+	machine->halts = 0;
+}
 
 #endif
