@@ -10,43 +10,17 @@
 #include "timing.h"
 #include "trace.h"
 
-static int kvmppc_emulate_op(struct kvmppc_inst *inst, const struct kvmppc_op_row *rows, size_t n)
+static int kvmppc_write_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row, ulong_t value)
 {
-	int op = (int)get_op(inst->word), xop = (int)get_xop(inst->word);
-
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].op == op && (rows[i].xop < 0 || rows[i].xop == xop) &&
-		    kvmppc_has(inst->machine, rows[i].flavour))
-			return rows[i].emulate(inst);
-	return EMULATE_FAIL;
-}
-
-static const struct kvmppc_spr_row *row_of_spr(const struct kvmppc_inst *inst, const struct kvmppc_spr_row *rows,
-					     size_t n, uint32_t spr)
-{
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].spr == spr && kvmppc_has(inst->machine, rows[i].flavour))
-			return &rows[i];
-	return NULL;
-}
-
-static int kvmppc_write_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *rows, size_t n, uint32_t spr,
-			    ulong_t value)
-{
-	const struct kvmppc_spr_row *row = row_of_spr(inst, rows, n, spr);
-
-	if (!row || !row->write)
+	if (!row || !row->write || !kvmppc_has(inst->machine, row->flavour))
 		return EMULATE_FAIL;
 	row->write(inst, row, value);
 	return EMULATE_DONE;
 }
 
-static int kvmppc_read_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *rows, size_t n, uint32_t spr,
-			   ulong_t *value)
+static int kvmppc_read_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row, ulong_t *value)
 {
-	const struct kvmppc_spr_row *row = row_of_spr(inst, rows, n, spr);
-
-	if (!row || !row->read)
+	if (!row || !row->read || !kvmppc_has(inst->machine, row->flavour))
 		return EMULATE_FAIL;
 	*value = row->read(inst, row);
 	return EMULATE_DONE;
@@ -140,27 +114,30 @@ static ulong_t read_pir(struct kvmppc_inst *inst, const struct kvmppc_spr_row *r
 	return inst->machine->vcpu[inst->vcpu].vcpu_id;
 }
 
-static const struct kvmppc_spr_row generic_sprs[] = {
-	{ .spr = SPR_SRR0, .real = SPR_GSRR0, .write = spr_store, .read = spr_load },	/* 2.4, 2.5; Q4 */
-	{ .spr = SPR_SRR1, .real = SPR_GSRR1, .write = spr_store, .read = spr_load },
-	{ .spr = SPR_DEC, .write = write_dec, .read = read_dec },			/* 2.6 */
-	{ .spr = SPR_SPRG0 + 0, .real = SPR_GSPRG0, .write = spr_store, .read = spr_load },
-	{ .spr = SPR_SPRG0 + 1, .real = SPR_GSPRG1, .write = spr_store, .read = spr_load },
-	{ .spr = SPR_SPRG0 + 2, .real = SPR_GSPRG2, .write = spr_store, .read = spr_load },
-	{ .spr = SPR_SPRG0 + 3, .real = SPR_GSPRG3, .write = spr_store, .read = spr_load },
-	{ .spr = SPR_TBWL, .write = spr_ignore, .read = read_tbwl },
-	{ .spr = SPR_TBWU, .write = spr_ignore, .read = read_tbwu },
-	{ .spr = SPR_PIR, .write = spr_ignore, .read = read_pir },
-	{ .spr = SPR_PVR, SPR_ARCH(pvr), .read = spr_load },				/* 2.5 */
-};
-
-#define GENERIC_SPRS (sizeof(generic_sprs) / sizeof(generic_sprs[0]))
+static const struct kvmppc_spr_row *generic_spr(uint32_t spr)
+{
+	switch (spr) {
+	SPR_ROW(SPR_SRR0, .real = SPR_GSRR0, .write = spr_store, .read = spr_load)	/* 2.4, 2.5; Q4 */
+	SPR_ROW(SPR_SRR1, .real = SPR_GSRR1, .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_DEC, .write = write_dec, .read = read_dec)			/* 2.6 */
+	SPR_ROW(SPR_SPRG0 + 0, .real = SPR_GSPRG0, .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_SPRG0 + 1, .real = SPR_GSPRG1, .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_SPRG0 + 2, .real = SPR_GSPRG2, .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_SPRG0 + 3, .real = SPR_GSPRG3, .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_TBWL, .write = spr_ignore, .read = read_tbwl)
+	SPR_ROW(SPR_TBWU, .write = spr_ignore, .read = read_tbwu)
+	SPR_ROW(SPR_PIR, .write = spr_ignore, .read = read_pir)
+	SPR_ROW(SPR_PVR, SPR_ARCH(pvr), .read = spr_load)				/* 2.5 */
+	default:
+		return NULL;
+	}
+}
 
 static int emulate_mtspr(struct kvmppc_inst *inst)
 {
 	ulong_t value = (ulong_t)inst->arch->regs.gpr[get_rs(inst->word)];
 	uint32_t spr = get_sprn(inst->word);
-	int result = kvmppc_write_spr(inst, generic_sprs, GENERIC_SPRS, spr, value);
+	int result = kvmppc_write_spr(inst, generic_spr(spr), value);
 
 	if (result == EMULATE_FAIL)
 		result = kvmppc_core_emulate_mtspr_e500(inst, spr, value);
@@ -174,7 +151,7 @@ static int emulate_mfspr(struct kvmppc_inst *inst)
 {
 	uint32_t spr = get_sprn(inst->word);
 	ulong_t value = 0;
-	int result = kvmppc_read_spr(inst, generic_sprs, GENERIC_SPRS, spr, &value);
+	int result = kvmppc_read_spr(inst, generic_spr(spr), &value);
 
 	if (result == EMULATE_FAIL)
 		result = kvmppc_core_emulate_mfspr_e500(inst, spr, &value);
@@ -196,27 +173,32 @@ static int emulate_trap(struct kvmppc_inst *inst)
 	return EMULATE_DONE;
 }
 
-static int emulate_nothing(struct kvmppc_inst *inst)
-{
-	(void)inst;
-	return EMULATE_DONE;
-}
-
 /* Q28: whether userspace uses break points is not asked. */
 static int emulate_sw_breakpoint(struct kvmppc_inst *inst)
 {
 	return inst->word == KVMPPC_INST_SW_BREAKPOINT ? kvmppc_exit_debug(inst) : EMULATE_FAIL;
 }
 
-static const struct kvmppc_op_row generic_ops[] = {
-	{ .op = 3, .xop = -1, .emulate = emulate_trap },				/* twi */
-	{ .op = 31, .xop = 4, .emulate = emulate_trap },				/* tw */
-	{ .op = 31, .xop = 68, .emulate = emulate_trap, .flavour = FLAVOUR_64 },	/* td */
-	{ .op = 31, .xop = 339, .emulate = emulate_mfspr },
-	{ .op = 31, .xop = 467, .emulate = emulate_mtspr },
-	{ .op = 31, .xop = 566, .emulate = emulate_nothing },				/* tlbsync */
-	{ .op = 0, .xop = -1, .emulate = emulate_sw_breakpoint },
-};
+static int generic_op(struct kvmppc_inst *inst)
+{
+	switch (get_op_key(inst->word)) {
+	case OP_KEY(31, 68):		/* td */
+		return PYEXIT_WIDTH == 64 ? emulate_trap(inst) : EMULATE_FAIL;
+	case OP_KEY(3, 0):		/* twi */
+	case OP_KEY(31, 4):		/* tw */
+		return emulate_trap(inst);
+	case OP_KEY(31, 339):
+		return emulate_mfspr(inst);
+	case OP_KEY(31, 467):
+		return emulate_mtspr(inst);
+	case OP_KEY(31, 566):		/* tlbsync */
+		return EMULATE_DONE;
+	case OP_KEY(0, 0):
+		return emulate_sw_breakpoint(inst);
+	default:
+		return EMULATE_FAIL;
+	}
+}
 
 /* 2.1, step 4; Q6: also what mtspr and mfspr could not do comes here. */
 static int emulate_in_core(struct kvmppc_inst *inst)
@@ -243,7 +225,7 @@ static int kvmppc_emulate_instruction(struct pyexit_machine *machine, uint32_t v
 	result = kvmppc_get_last_inst(machine, vcpu, &inst.word);
 	if (result != EMULATE_DONE)
 		return result;
-	result = kvmppc_emulate_op(&inst, generic_ops, sizeof(generic_ops) / sizeof(generic_ops[0]));
+	result = generic_op(&inst);
 	if (result == EMULATE_FAIL)
 		result = emulate_in_core(&inst);
 	trace_kvm_ppc_instr(machine, inst.word, arch->regs.nip, result);

@@ -83,17 +83,18 @@ static inline int kvmppc_has(const struct pyexit_machine *machine, uint32_t flav
 	return flavour != FLAVOUR_ALTIVEC || machine->hw.params.altivec;
 }
 
-/* One instruction that a part emulates. */
-struct kvmppc_op_row {
-	uint8_t op;
-	uint8_t flavour;
-	int16_t xop;			/* -1: any */
-	int (*emulate)(struct kvmppc_inst *inst);
-};
+/* What tells instructions apart: primary and, where that has one, extended opcode. */
+#define OP_KEY(op, xop) ((uint32_t)(op) << 10 | (xop))
+
+static inline uint32_t get_op_key(uint32_t word)
+{
+	uint32_t op = get_op(word);
+
+	return OP_KEY(op, op == 19 || op == 31 ? get_xop(word) : 0);
+}
 
 /* One SPR that a part emulates: a field of the vcpu's, a real SPR, or both; functions decide. */
 struct kvmppc_spr_row {
-	uint16_t spr;
 	uint8_t flavour;
 	uint8_t bytes;			/* size of the field, 0: none */
 	uint16_t offset;		/* of the field in struct pyexit_arch, or pyexit_e500 with in_e500 */
@@ -104,6 +105,13 @@ struct kvmppc_spr_row {
 	ulong_t (*read)(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row);
 };
 
+/* Rows stand in a switch over the number, so that the compiler finds them. */
+#define SPR_ROW(number, ...)                                              \
+	case number: {                                                    \
+		static const struct kvmppc_spr_row row = { __VA_ARGS__ }; \
+		return &row;                                              \
+	}
+
 #define SPR_FIELD(record, field) .offset = offsetof(record, field), .bytes = sizeof(((record *)0)->field)
 #define SPR_ARCH(field) SPR_FIELD(struct pyexit_arch, field)
 #define SPR_E500(field) SPR_FIELD(struct pyexit_e500, field), .in_e500 = 1
@@ -113,14 +121,9 @@ static void spr_store(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row
 static void spr_ignore(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row, ulong_t value);
 static ulong_t spr_load(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row);
 
-/* The row that emulates @inst, executed: EMULATE_FAIL without one. */
-static int kvmppc_emulate_op(struct kvmppc_inst *inst, const struct kvmppc_op_row *rows, size_t n);
-
-/* The same for an SPR: EMULATE_FAIL without a row, or if the row does not write or read. */
-static int kvmppc_write_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *rows, size_t n, uint32_t spr,
-			    ulong_t value);
-static int kvmppc_read_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *rows, size_t n, uint32_t spr,
-			   ulong_t *value);
+/* By @row, or EMULATE_FAIL for none, one of another kernel, and one that does not write or read. */
+static int kvmppc_write_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row, ulong_t value);
+static int kvmppc_read_spr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *row, ulong_t *value);
 
 /* RA|0 + RB as the guest's mode lets it form an address. */
 static ulong_t kvmppc_get_ea_indexed(const struct kvmppc_inst *inst);

@@ -68,19 +68,26 @@ static int emulate_wrteei(struct kvmppc_inst *inst)
 	return write_ee_bit(inst, inst->word);	/* the E field stands where MSR[EE] does */
 }
 
-static const struct kvmppc_op_row booke_ops[] = {
-	{ .op = 19, .xop = 50, .emulate = emulate_rfi },
-	{ .op = 19, .xop = 51, .emulate = emulate_rfci },
-	{ .op = 19, .xop = 39, .emulate = emulate_rfdi },
-	{ .op = 31, .xop = 83, .emulate = emulate_mfmsr },
-	{ .op = 31, .xop = 131, .emulate = emulate_wrtee },
-	{ .op = 31, .xop = 146, .emulate = emulate_mtmsr },
-	{ .op = 31, .xop = 163, .emulate = emulate_wrteei },
-};
-
 static int kvmppc_booke_emulate_op(struct kvmppc_inst *inst)
 {
-	return kvmppc_emulate_op(inst, booke_ops, sizeof(booke_ops) / sizeof(booke_ops[0]));
+	switch (get_op_key(inst->word)) {
+	case OP_KEY(19, 50):
+		return emulate_rfi(inst);
+	case OP_KEY(19, 51):
+		return emulate_rfci(inst);
+	case OP_KEY(19, 39):
+		return emulate_rfdi(inst);
+	case OP_KEY(31, 83):
+		return emulate_mfmsr(inst);
+	case OP_KEY(31, 131):
+		return emulate_wrtee(inst);
+	case OP_KEY(31, 146):
+		return emulate_mtmsr(inst);
+	case OP_KEY(31, 163):
+		return emulate_wrteei(inst);
+	default:
+		return EMULATE_FAIL;
+	}
 }
 
 /* Special registers (3.3, 3.4) -------------------------------------------- */
@@ -141,66 +148,68 @@ static void write_epcr(struct kvmppc_inst *inst, const struct kvmppc_spr_row *ro
 	kvmppc_mtspr(inst->machine, inst->vcpu, SPR_EPCR, inst->arch->shadow_epcr);
 }
 
-#define DEBUG_ROW(number, field) { .spr = number, SPR_ARCH(dbg_reg.field), .write = write_debug, .read = spr_load }
-#define IVOR_FIELD(number, priority) .spr = SPR_IVOR0 + (number), SPR_ARCH(ivor[priority])
-#define IVOR_OF(number, priority) { IVOR_FIELD(number, priority), .write = spr_store, .read = spr_load }
+#define DEBUG_ROW(number, field) SPR_ROW(number, SPR_ARCH(dbg_reg.field), .write = write_debug, .read = spr_load)
 #define IVOR_REAL(number, priority, giv) \
-	{ IVOR_FIELD(number, priority), .real = giv, .write = spr_store, .read = spr_load }
+	SPR_ROW(SPR_IVOR0 + (number), SPR_ARCH(ivor[priority]), .real = giv, .write = spr_store, .read = spr_load)
+#define IVOR_OF(number, priority) IVOR_REAL(number, priority, 0)
 
 /* Writes are not masked (Q27).  Q7: what has no row here or in the e500 list ends as PIL and an exit to userspace. */
-static const struct kvmppc_spr_row booke_sprs[] = {
-	{ .spr = SPR_DEAR, SPR_ARCH(shared.dar), .write = spr_store, .read = spr_load },	/* Q5 */
-	{ .spr = SPR_ESR, SPR_ARCH(shared.esr), .write = spr_store, .read = spr_load },		/* Q5 */
-	{ .spr = SPR_EPR, SPR_ARCH(epr), .read = spr_load },	/* 3.4: of the last vcpu_put */
-	{ .spr = SPR_CSRR0, SPR_ARCH(csrr0), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_CSRR1, SPR_ARCH(csrr1), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_DSRR0, SPR_ARCH(dsrr0), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_DSRR1, SPR_ARCH(dsrr1), .write = spr_store, .read = spr_load },
-	DEBUG_ROW(SPR_IAC1, iac1),
-	DEBUG_ROW(SPR_IAC2, iac2),
-	DEBUG_ROW(SPR_DAC1, dac1),
-	DEBUG_ROW(SPR_DAC2, dac2),
-	{ .spr = SPR_DBCR0, SPR_ARCH(dbg_reg.dbcr0), .drop = ~DBCR0_GUEST_MASK,
-	  .write = write_debug, .read = read_dbcr0 },
-	DEBUG_ROW(SPR_DBCR1, dbcr1),
-	DEBUG_ROW(SPR_DBCR2, dbcr2),
-	{ .spr = SPR_DBSR, SPR_ARCH(dbsr), .write = write_dbsr, .read = spr_load },
-	{ .spr = SPR_TSR, SPR_ARCH(tsr), .write = write_tsr, .read = spr_load },
-	{ .spr = SPR_TCR, SPR_ARCH(tcr), .write = write_tcr, .read = spr_load },
-	{ .spr = SPR_DECAR, SPR_ARCH(decar), .write = spr_store },	/* 4.4: read in the e500 list */
-	{ .spr = SPR_SPRG0 + 4, SPR_ARCH(shared.sprg4), .write = spr_store },
-	{ .spr = SPR_SPRG0 + 5, SPR_ARCH(shared.sprg5), .write = spr_store },
-	{ .spr = SPR_SPRG0 + 6, SPR_ARCH(shared.sprg6), .write = spr_store },
-	{ .spr = SPR_SPRG0 + 7, SPR_ARCH(shared.sprg7), .write = spr_store },
-	{ .spr = SPR_IVPR, SPR_ARCH(ivpr), .real = SPR_GIVPR, .write = spr_store, .read = spr_load },
-	IVOR_OF(0, BOOKE_IRQPRIO_CRITICAL),			/* 3.6 */
-	IVOR_OF(1, BOOKE_IRQPRIO_MACHINE_CHECK),
-	IVOR_REAL(2, BOOKE_IRQPRIO_DATA_STORAGE, SPR_GIVOR2),
-	IVOR_OF(3, BOOKE_IRQPRIO_INST_STORAGE),
-	IVOR_OF(4, BOOKE_IRQPRIO_EXTERNAL),
-	IVOR_OF(5, BOOKE_IRQPRIO_ALIGNMENT),
-	IVOR_OF(6, BOOKE_IRQPRIO_PROGRAM),
-	IVOR_OF(7, BOOKE_IRQPRIO_FP_UNAVAIL),
-	IVOR_REAL(8, BOOKE_IRQPRIO_SYSCALL, SPR_GIVOR8),
-	IVOR_OF(9, BOOKE_IRQPRIO_AP_UNAVAIL),
-	IVOR_OF(10, BOOKE_IRQPRIO_DECREMENTER),
-	IVOR_OF(11, BOOKE_IRQPRIO_FIT),
-	IVOR_OF(12, BOOKE_IRQPRIO_WATCHDOG),
-	IVOR_OF(13, BOOKE_IRQPRIO_DTLB_MISS),
-	IVOR_OF(14, BOOKE_IRQPRIO_ITLB_MISS),
-	IVOR_OF(15, BOOKE_IRQPRIO_DEBUG),
-	{ .spr = SPR_MCSR, SPR_ARCH(mcsr), .write = write_mcsr, .read = spr_load },
-	{ .spr = SPR_EPCR, SPR_ARCH(epcr), .flavour = FLAVOUR_64, .write = write_epcr, .read = spr_load },
-};
-
-#define BOOKE_SPRS (sizeof(booke_sprs) / sizeof(booke_sprs[0]))
+static const struct kvmppc_spr_row *booke_spr(uint32_t spr)
+{
+	switch (spr) {
+	SPR_ROW(SPR_DEAR, SPR_ARCH(shared.dar), .write = spr_store, .read = spr_load)	/* Q5 */
+	SPR_ROW(SPR_ESR, SPR_ARCH(shared.esr), .write = spr_store, .read = spr_load)		/* Q5 */
+	SPR_ROW(SPR_EPR, SPR_ARCH(epr), .read = spr_load)	/* 3.4: of the last vcpu_put */
+	SPR_ROW(SPR_CSRR0, SPR_ARCH(csrr0), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_CSRR1, SPR_ARCH(csrr1), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_DSRR0, SPR_ARCH(dsrr0), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_DSRR1, SPR_ARCH(dsrr1), .write = spr_store, .read = spr_load)
+	DEBUG_ROW(SPR_IAC1, iac1)
+	DEBUG_ROW(SPR_IAC2, iac2)
+	DEBUG_ROW(SPR_DAC1, dac1)
+	DEBUG_ROW(SPR_DAC2, dac2)
+	SPR_ROW(SPR_DBCR0, SPR_ARCH(dbg_reg.dbcr0), .drop = ~DBCR0_GUEST_MASK,
+		.write = write_debug, .read = read_dbcr0)
+	DEBUG_ROW(SPR_DBCR1, dbcr1)
+	DEBUG_ROW(SPR_DBCR2, dbcr2)
+	SPR_ROW(SPR_DBSR, SPR_ARCH(dbsr), .write = write_dbsr, .read = spr_load)
+	SPR_ROW(SPR_TSR, SPR_ARCH(tsr), .write = write_tsr, .read = spr_load)
+	SPR_ROW(SPR_TCR, SPR_ARCH(tcr), .write = write_tcr, .read = spr_load)
+	SPR_ROW(SPR_DECAR, SPR_ARCH(decar), .write = spr_store)	/* 4.4: read in the e500 list */
+	SPR_ROW(SPR_SPRG0 + 4, SPR_ARCH(shared.sprg4), .write = spr_store)
+	SPR_ROW(SPR_SPRG0 + 5, SPR_ARCH(shared.sprg5), .write = spr_store)
+	SPR_ROW(SPR_SPRG0 + 6, SPR_ARCH(shared.sprg6), .write = spr_store)
+	SPR_ROW(SPR_SPRG0 + 7, SPR_ARCH(shared.sprg7), .write = spr_store)
+	SPR_ROW(SPR_IVPR, SPR_ARCH(ivpr), .real = SPR_GIVPR, .write = spr_store, .read = spr_load)
+	IVOR_OF(0, BOOKE_IRQPRIO_CRITICAL)			/* 3.6 */
+	IVOR_OF(1, BOOKE_IRQPRIO_MACHINE_CHECK)
+	IVOR_REAL(2, BOOKE_IRQPRIO_DATA_STORAGE, SPR_GIVOR2)
+	IVOR_OF(3, BOOKE_IRQPRIO_INST_STORAGE)
+	IVOR_OF(4, BOOKE_IRQPRIO_EXTERNAL)
+	IVOR_OF(5, BOOKE_IRQPRIO_ALIGNMENT)
+	IVOR_OF(6, BOOKE_IRQPRIO_PROGRAM)
+	IVOR_OF(7, BOOKE_IRQPRIO_FP_UNAVAIL)
+	IVOR_REAL(8, BOOKE_IRQPRIO_SYSCALL, SPR_GIVOR8)
+	IVOR_OF(9, BOOKE_IRQPRIO_AP_UNAVAIL)
+	IVOR_OF(10, BOOKE_IRQPRIO_DECREMENTER)
+	IVOR_OF(11, BOOKE_IRQPRIO_FIT)
+	IVOR_OF(12, BOOKE_IRQPRIO_WATCHDOG)
+	IVOR_OF(13, BOOKE_IRQPRIO_DTLB_MISS)
+	IVOR_OF(14, BOOKE_IRQPRIO_ITLB_MISS)
+	IVOR_OF(15, BOOKE_IRQPRIO_DEBUG)
+	SPR_ROW(SPR_MCSR, SPR_ARCH(mcsr), .write = write_mcsr, .read = spr_load)
+	SPR_ROW(SPR_EPCR, SPR_ARCH(epcr), .flavour = FLAVOUR_64, .write = write_epcr, .read = spr_load)
+	default:
+		return NULL;
+	}
+}
 
 static int kvmppc_booke_emulate_mtspr(struct kvmppc_inst *inst, uint32_t spr, ulong_t value)
 {
-	return kvmppc_write_spr(inst, booke_sprs, BOOKE_SPRS, spr, value);
+	return kvmppc_write_spr(inst, booke_spr(spr), value);
 }
 
 static int kvmppc_booke_emulate_mfspr(struct kvmppc_inst *inst, uint32_t spr, ulong_t *value)
 {
-	return kvmppc_read_spr(inst, booke_sprs, BOOKE_SPRS, spr, value);
+	return kvmppc_read_spr(inst, booke_spr(spr), value);
 }

@@ -101,22 +101,37 @@ static int emulate_msgclr(struct kvmppc_inst *inst)
 	return EMULATE_DONE;
 }
 
-static const struct kvmppc_op_row e500_ops[] = {
-	{ .op = 31, .xop = 18, .emulate = emulate_tlbilx },
-	{ .op = 31, .xop = 166, .emulate = emulate_dcbtls },
-	{ .op = 31, .xop = 206, .emulate = emulate_msgsnd },
-	{ .op = 31, .xop = 238, .emulate = emulate_msgclr },
-	{ .op = 31, .xop = 270, .emulate = emulate_ehpriv },
-	{ .op = 31, .xop = 366, .emulate = emulate_mftmr },
-	{ .op = 31, .xop = 786, .emulate = emulate_tlbivax },
-	{ .op = 31, .xop = 914, .emulate = emulate_tlbsx },
-	{ .op = 31, .xop = 946, .emulate = emulate_tlbre },
-	{ .op = 31, .xop = 978, .emulate = emulate_tlbwe },
-};
+static int e500_op(struct kvmppc_inst *inst)
+{
+	switch (get_op_key(inst->word)) {
+	case OP_KEY(31, 18):
+		return emulate_tlbilx(inst);
+	case OP_KEY(31, 166):
+		return emulate_dcbtls(inst);
+	case OP_KEY(31, 206):
+		return emulate_msgsnd(inst);
+	case OP_KEY(31, 238):
+		return emulate_msgclr(inst);
+	case OP_KEY(31, 270):
+		return emulate_ehpriv(inst);
+	case OP_KEY(31, 366):
+		return emulate_mftmr(inst);
+	case OP_KEY(31, 786):
+		return emulate_tlbivax(inst);
+	case OP_KEY(31, 914):
+		return emulate_tlbsx(inst);
+	case OP_KEY(31, 946):
+		return emulate_tlbre(inst);
+	case OP_KEY(31, 978):
+		return emulate_tlbwe(inst);
+	default:
+		return EMULATE_FAIL;
+	}
+}
 
 static int kvmppc_core_emulate_op_e500(struct kvmppc_inst *inst)
 {
-	int result = kvmppc_emulate_op(inst, e500_ops, sizeof(e500_ops) / sizeof(e500_ops[0]));
+	int result = e500_op(inst);
 
 	return result == EMULATE_FAIL ? kvmppc_booke_emulate_op(inst) : result;
 }
@@ -136,53 +151,60 @@ static ulong_t read_zero(struct kvmppc_inst *inst, const struct kvmppc_spr_row *
 	return 0;
 }
 
-static const struct kvmppc_spr_row e500_sprs[] = {
-	{ .spr = SPR_L1CSR0, SPR_E500(l1csr0), .drop = L1CSR0_DCFI | L1CSR0_CLFC,
-	  .write = spr_store, .read = spr_load },
-	{ .spr = SPR_L1CSR1, SPR_E500(l1csr1), .drop = L1CSR1_ICFI | L1CSR1_ICLFR,
-	  .write = spr_store, .read = spr_load },
-	{ .spr = SPR_HID0, SPR_E500(hid0), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_HID1, SPR_E500(hid1), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_MMUCSR0, .write = write_mmucsr0, .read = read_zero },
-	{ .spr = SPR_PWRMGTCR0, SPR_ARCH(pwrmgtcr0), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_BUCSR, .write = spr_ignore },
-	{ .spr = SPR_IVOR32, SPR_ARCH(ivor[BOOKE_IRQPRIO_ALTIVEC_UNAVAIL]), .flavour = FLAVOUR_ALTIVEC,	/* 3.6 */
-	  .write = spr_store, .read = spr_load },
-	{ .spr = SPR_IVOR32 + 1, SPR_ARCH(ivor[BOOKE_IRQPRIO_ALTIVEC_ASSIST]), .flavour = FLAVOUR_ALTIVEC,
-	  .write = spr_store, .read = spr_load },
-	{ .spr = SPR_IVOR32 + 3, SPR_ARCH(ivor[BOOKE_IRQPRIO_PERFORMANCE_MONITOR]),
-	  .write = spr_store, .read = spr_load },
-	{ .spr = SPR_IVOR32 + 4, SPR_ARCH(ivor[BOOKE_IRQPRIO_DBELL]), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_IVOR32 + 5, SPR_ARCH(ivor[BOOKE_IRQPRIO_DBELL_CRIT]), .write = spr_store, .read = spr_load },
-	{ .spr = SPR_DECAR, SPR_ARCH(decar), .read = spr_load },
-	{ .spr = SPR_TLB0CFG, SPR_ARCH(tlbcfg[0]), .read = spr_load },
-	{ .spr = SPR_TLB1CFG, SPR_ARCH(tlbcfg[1]), .read = spr_load },
-	{ .spr = SPR_SVR, SPR_E500(svr), .read = spr_load },
-	{ .spr = SPR_MMUCFG, SPR_ARCH(mmucfg), .read = spr_load },
-};
+static const struct kvmppc_spr_row *e500_spr(uint32_t spr)
+{
+	switch (spr) {
+	SPR_ROW(SPR_L1CSR0, SPR_E500(l1csr0), .drop = L1CSR0_DCFI | L1CSR0_CLFC,
+		.write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_L1CSR1, SPR_E500(l1csr1), .drop = L1CSR1_ICFI | L1CSR1_ICLFR,
+		.write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_HID0, SPR_E500(hid0), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_HID1, SPR_E500(hid1), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_MMUCSR0, .write = write_mmucsr0, .read = read_zero)
+	SPR_ROW(SPR_PWRMGTCR0, SPR_ARCH(pwrmgtcr0), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_BUCSR, .write = spr_ignore)
+	SPR_ROW(SPR_IVOR32, SPR_ARCH(ivor[BOOKE_IRQPRIO_ALTIVEC_UNAVAIL]), .flavour = FLAVOUR_ALTIVEC,	/* 3.6 */
+		.write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_IVOR32 + 1, SPR_ARCH(ivor[BOOKE_IRQPRIO_ALTIVEC_ASSIST]), .flavour = FLAVOUR_ALTIVEC,
+		.write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_IVOR32 + 3, SPR_ARCH(ivor[BOOKE_IRQPRIO_PERFORMANCE_MONITOR]),
+		.write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_IVOR32 + 4, SPR_ARCH(ivor[BOOKE_IRQPRIO_DBELL]), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_IVOR32 + 5, SPR_ARCH(ivor[BOOKE_IRQPRIO_DBELL_CRIT]), .write = spr_store, .read = spr_load)
+	SPR_ROW(SPR_DECAR, SPR_ARCH(decar), .read = spr_load)
+	SPR_ROW(SPR_TLB0CFG, SPR_ARCH(tlbcfg[0]), .read = spr_load)
+	SPR_ROW(SPR_TLB1CFG, SPR_ARCH(tlbcfg[1]), .read = spr_load)
+	SPR_ROW(SPR_SVR, SPR_E500(svr), .read = spr_load)
+	SPR_ROW(SPR_MMUCFG, SPR_ARCH(mmucfg), .read = spr_load)
+	default:
+		return NULL;
+	}
+}
 
 /* Only where the guest has MMU v2. */
-static const struct kvmppc_spr_row mmu_v2_sprs[] = {
-	{ .spr = SPR_TLB0PS, SPR_ARCH(tlbps[0]), .read = spr_load },
-	{ .spr = SPR_TLB1PS, SPR_ARCH(tlbps[1]), .read = spr_load },
-	{ .spr = SPR_EPTCFG, SPR_ARCH(eptcfg), .read = spr_load },
-};
-
-#define E500_SPRS (sizeof(e500_sprs) / sizeof(e500_sprs[0]))
-#define MMU_V2_SPRS (sizeof(mmu_v2_sprs) / sizeof(mmu_v2_sprs[0]))
+static const struct kvmppc_spr_row *mmu_v2_spr(uint32_t spr)
+{
+	switch (spr) {
+	SPR_ROW(SPR_TLB0PS, SPR_ARCH(tlbps[0]), .read = spr_load)
+	SPR_ROW(SPR_TLB1PS, SPR_ARCH(tlbps[1]), .read = spr_load)
+	SPR_ROW(SPR_EPTCFG, SPR_ARCH(eptcfg), .read = spr_load)
+	default:
+		return NULL;
+	}
+}
 
 static int kvmppc_core_emulate_mtspr_e500(struct kvmppc_inst *inst, uint32_t spr, ulong_t value)
 {
-	int result = kvmppc_write_spr(inst, e500_sprs, E500_SPRS, spr, value);
+	int result = kvmppc_write_spr(inst, e500_spr(spr), value);
 
 	return result == EMULATE_FAIL ? kvmppc_booke_emulate_mtspr(inst, spr, value) : result;
 }
 
 static int kvmppc_core_emulate_mfspr_e500(struct kvmppc_inst *inst, uint32_t spr, ulong_t *value)
 {
-	int result = kvmppc_read_spr(inst, e500_sprs, E500_SPRS, spr, value);
+	int result = kvmppc_read_spr(inst, e500_spr(spr), value);
 
 	if (result == EMULATE_FAIL && (inst->arch->mmucfg & MMUCFG_MAVN) == MMUCFG_MAVN_V2)
-		result = kvmppc_read_spr(inst, mmu_v2_sprs, MMU_V2_SPRS, spr, value);
+		result = kvmppc_read_spr(inst, mmu_v2_spr(spr), value);
 	return result == EMULATE_FAIL ? kvmppc_booke_emulate_mfspr(inst, spr, value) : result;
 }

@@ -243,11 +243,10 @@ static int kvmppc_booke_irqprio_deliver(struct pyexit_machine *machine, uint32_t
 static void kvmppc_core_check_exceptions(struct pyexit_machine *machine, uint32_t vcpu)
 {
 	struct pyexit_arch *arch = &machine->vcpu[vcpu].arch;
+	uint64_t untried = arch->pending_exceptions & (((uint64_t)1 << BOOKE_IRQPRIO_MAX) - 1);
 
-	for (uint32_t priority = 0; priority < BOOKE_IRQPRIO_MAX; priority++) {
-		if (!(arch->pending_exceptions >> priority & 1))
-			continue;
-		if (kvmppc_booke_irqprio_deliver(machine, vcpu, priority))
+	for (; untried; untried &= untried - 1) {	/* what is not delivered changes nothing that is pending */
+		if (kvmppc_booke_irqprio_deliver(machine, vcpu, (uint32_t)__builtin_ctzll(untried)))
 			break;
 		if (kvmppc_stopped(machine))
 			return;

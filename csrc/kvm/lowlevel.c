@@ -184,11 +184,14 @@ static inline void save_volatile(const struct path *p, const struct handler_row 
 /* E7, E8 */
 static inline void save_syndrome(const struct path *p, uint32_t flags)
 {
-	if (flags & NEED_ESR)
+	if (flags & NEED_ESR) {
 		p->arch->fault_esr = get_spr(p, SPR_ESR);
-	if (flags & NEED_DEAR)
+		ppc_count_moves(p->t, 1, 0);
+	}
+	if (flags & NEED_DEAR) {
 		p->arch->fault_dear = get_spr(p, SPR_DEAR);
-	ppc_count_moves(p->t, !!(flags & NEED_ESR) + !!(flags & NEED_DEAR), 0);
+		ppc_count_moves(p->t, 1, 0);
+	}
 }
 
 /* The load whose fault is to be survived would take the guest's syndrome with it (exit 11.7). */
