@@ -93,9 +93,6 @@ UNION_START = record("run").leaves["padding"].offset
 UNION_SIZE = record("run").size - UNION_START
 UNION_NAMES = tuple(f"run.{arm}" for arm in UNION_LISTED)
 
-#: Functions whose first argument is told in the name of a skip.
-BY_FIRST_ARGUMENT = frozenset({"kvmppc_handle_exit"})
-
 #: The tag of a case of `sequences`: number of the sequence, number of the step.
 _SEQUENCE = re.compile(r"seq(\d+)\.(\d+)/")
 
@@ -199,7 +196,6 @@ class KernelRunner:
             sw_tlb=sw_tlb,
         )
         self.functions = frozenset(self.machine.functions)
-        self._unbuilt = cache(self._part_not_built)
         self.ram = ram
         self._states: dict[tuple[Path, str], Snapshot] = {}
 
@@ -208,7 +204,6 @@ class KernelRunner:
         if line.func not in self.functions:
             raise Skip(str(line.func))
         case = self._case(line)
-        self._refuse_unbuilt_state(line, case)
         try:
             before = self._baseline(line).replace(case.inputs)
         except (FieldError, ValueError) as error:
@@ -232,26 +227,8 @@ class KernelRunner:
         return []
 
     def _compare(self, line: Line, case: Case, got: Outputs) -> list[Part]:
-        if got.result.outcome == STOPS["unbuilt"]:
-            raise Skip(unbuilt(case, got.result))
         fields = line.baseline().fields
         return [part for compare in COMPARISONS for part in compare(case, got, fields)]
-
-    def _refuse_unbuilt_state(self, line: Line, case: Case) -> None:
-        """Skip a case that needs a part of the recorded state which no room has yet, by that part's name."""
-        recorded = line.baseline().fields
-        for name in (*line.baseline().values, *case.inputs, *case.out):
-            part = self._unbuilt(name) if name.partition("[")[0] in recorded else ""
-            if part:
-                raise Skip(f"{case.func} (no {part} yet)")
-
-    def _part_not_built(self, name: str) -> str:
-        """The part of the recorded state, if the machine does not have it, to which a field belongs."""
-        try:
-            self.machine[name]
-        except FieldError:
-            return ".".join(name.partition("[")[0].split(".")[:2])
-        return ""
 
     def _baseline(self, line: Line) -> Snapshot:
         """The state that the baseline of a case stands for."""
@@ -333,12 +310,6 @@ def needs_sw_tlb(line: Line) -> bool:
     """Whether a case is about the array of KVM_CAP_SW_TLB: the machine is three times as large with it."""
     named = [*line.data.get("in", ()), *line.data.get("out", ())]
     return any(name.startswith(SW_TLB_FIELDS) or name == "e500.num_shared_tlb_pages" for name in named)
-
-
-def unbuilt(case: Case, result: Result) -> str:
-    """The name under which a case is skipped whose path is not built yet."""
-    what = f"{case.func} {case.args[0]}" if case.func in BY_FIRST_ARGUMENT else case.func
-    return f"{what} ({stop_text(result.outcome, result.site)})"
 
 
 def seed_v4(case: Case) -> Case:

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../hw/ram.h"
 #include "../width.h"
 
 const uint8_t *pyexit_state(const struct pyexit_machine *machine, size_t *size)
@@ -36,16 +37,6 @@ int pyexit_state_write(struct pyexit_machine *machine, size_t offset, const void
 	return 0;
 }
 
-static struct pyexit_ram *find_range(const struct pyexit_machine *machine, uint64_t addr)
-{
-	const struct ppc_memory *memory = &machine->hw.memory;
-
-	for (size_t i = 0; i < memory->count; i++)
-		if (addr >= memory->range[i].base && addr - memory->range[i].base < memory->range[i].size)
-			return &memory->range[i];
-	return NULL;
-}
-
 /* Bytes from @addr to the end of its range, or 0. */
 static uint64_t ram_left(const struct pyexit_ram *range, uint64_t addr)
 {
@@ -55,7 +46,7 @@ static uint64_t ram_left(const struct pyexit_ram *range, uint64_t addr)
 static int is_ram(const struct pyexit_machine *machine, uint64_t addr, size_t size)
 {
 	while (size) {
-		uint64_t left = ram_left(find_range(machine, addr), addr);
+		uint64_t left = ram_left(ppc_ram(&machine->hw.memory, addr), addr);
 
 		if (!left)
 			return 0;
@@ -74,7 +65,7 @@ int pyexit_ram_read(const struct pyexit_machine *machine, uint64_t addr, void *d
 	if (!machine || (size && !data) || !is_ram(machine, addr, size))
 		return -EFAULT;
 	while (size) {
-		const struct pyexit_ram *range = find_range(machine, addr);
+		const struct pyexit_ram *range = ppc_ram(&machine->hw.memory, addr);
 		uint64_t left = ram_left(range, addr);
 		size_t n = left < size ? (size_t)left : size;
 
@@ -86,14 +77,6 @@ int pyexit_ram_read(const struct pyexit_machine *machine, uint64_t addr, void *d
 	return 0;
 }
 
-static void mark_dirty(const struct pyexit_ram *range, uint64_t offset, size_t size)
-{
-	if (!range->dirty)
-		return;
-	for (uint64_t page = offset / PYEXIT_PAGE_SIZE; page <= (offset + size - 1) / PYEXIT_PAGE_SIZE; page++)
-		range->dirty[page / 8] |= (uint8_t)(1u << page % 8);
-}
-
 int pyexit_ram_write(struct pyexit_machine *machine, uint64_t addr, const void *data, size_t size)
 {
 	const uint8_t *from = data;
@@ -101,12 +84,12 @@ int pyexit_ram_write(struct pyexit_machine *machine, uint64_t addr, const void *
 	if (!machine || (size && !data) || !is_ram(machine, addr, size))
 		return -EFAULT;
 	while (size) {
-		struct pyexit_ram *range = find_range(machine, addr);
+		const struct pyexit_ram *range = ppc_ram(&machine->hw.memory, addr);
 		uint64_t left = ram_left(range, addr);
 		size_t n = left < size ? (size_t)left : size;
 
 		memcpy(range->host + (addr - range->base), from, n);
-		mark_dirty(range, addr - range->base, n);
+		ppc_mark_dirty(range, addr - range->base, n);
 		from += n;
 		addr += n;
 		size -= n;

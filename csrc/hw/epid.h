@@ -8,9 +8,6 @@
 
 #include "core.h"
 
-/* Bytes in a cache line of e500mc, e5500 and e6500: what dcbzep zeroes. */
-#define PPC_CACHE_LINE 64u
-
 /* What takes the place of MSR[IS,DS,PR,GS], PIDR and LPIDR. */
 struct ppc_context {
 	uint32_t as, pr, gs;	/* 0 or 1 */

@@ -1,24 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "memory.h"
 
-static const struct pyexit_ram *ppc_ram(const struct ppc_memory *memory, uint64_t addr)
-{
-	size_t low = 0, high = memory->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const struct pyexit_ram *range = &memory->range[middle];
-
-		if (addr < range->base)
-			high = middle;
-		else if (addr - range->base >= range->size)
-			low = middle + 1;
-		else
-			return range;
-	}
-	return NULL;
-}
-
 static int ppc_page_is_ram(const struct ppc_memory *memory, uint64_t pfn)
 {
 	return pfn >> (64 - PPC_PAGE_SHIFT) == 0 && ppc_ram(memory, pfn << PPC_PAGE_SHIFT) != NULL;
@@ -49,14 +31,11 @@ static uint32_t ppc_load32(const struct ppc_memory *memory, uint64_t addr)
 static void ppc_store_byte(const struct ppc_memory *memory, uint64_t addr, uint8_t byte)
 {
 	const struct pyexit_ram *range = ppc_ram(memory, addr);
-	uint64_t page;
 
 	if (!range)
 		return;
 	range->host[addr - range->base] = byte;
-	page = (addr - range->base) >> PPC_PAGE_SHIFT;
-	if (range->dirty)
-		range->dirty[page / 8] |= (uint8_t)(1u << page % 8);
+	ppc_mark_dirty(range, addr - range->base, 1);
 }
 
 static void ppc_store32(struct ppc_memory *memory, uint64_t addr, uint32_t word)

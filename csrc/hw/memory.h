@@ -6,12 +6,7 @@
 #ifndef HW_MEMORY_H
 #define HW_MEMORY_H
 
-#include "hw.h"
-
-#define PPC_PAGE_SHIFT 12
-
-/* The range that holds real address @addr, or NULL. */
-static const struct pyexit_ram *ppc_ram(const struct ppc_memory *memory, uint64_t addr);
+#include "ram.h"
 
 /* Is page frame @pfn RAM? */
 static int ppc_page_is_ram(const struct ppc_memory *memory, uint64_t pfn);

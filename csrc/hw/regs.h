@@ -293,4 +293,7 @@ enum {
 	IVOR_LRAT_ERROR = 42
 };
 
+/* Bytes in a cache line of e500mc, e5500 and e6500: what dcbzep zeroes (mmu-hardware 9). */
+#define PPC_CACHE_LINE 64
+
 #endif

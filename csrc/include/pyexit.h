@@ -147,8 +147,7 @@ enum pyexit_stop {
 	PYEXIT_RETURNED = 0,
 	PYEXIT_BUG = 1,			/* the kernel's BUG(); site = enum pyexit_site */
 	PYEXIT_HANG = 2,		/* a kernel loop that cannot end; site = enum pyexit_site */
-	PYEXIT_UNBUILT = 3,		/* the path needs a room that is not built yet; site = enum pyexit_unbuilt */
-	PYEXIT_OOPS = 4			/* the kernel's own memory fault; site = enum pyexit_site */
+	PYEXIT_OOPS = 3			/* the kernel's own memory fault; site = enum pyexit_site */
 };
 
 /* Where the kernel stops (exit 3.3, 7.6). */
@@ -164,12 +163,6 @@ enum pyexit_site {
 	PYEXIT_SITE_ENTRY_FETCH = 9,	/* OOPS bookehv_interrupts.S: the lwepx faulted, no vector knows it */
 	PYEXIT_SITE_XLATE = 10,		/* BUG booke.c:2000 kvmppc_xlate: neither instruction nor data */
 	PYEXIT_SITE_LOOKASIDE = 32	/* pyexit's own: options.lookaside_checked has found a wrong line */
-};
-
-/* What is missing; nothing has changed since the path was entered. */
-enum pyexit_unbuilt {
-	PYEXIT_UNBUILT_EMULATION = 1,	/* emulation_exit (exit 5) */
-	PYEXIT_UNBUILT_GUEST_PAGE = 2	/* kvmppc_mmu_map (mmu-kvm 7) or MMIO: the guest TLB has the page */
 };
 
 /* Kinds of access that translation tells apart (mmu-hardware 5.1). */

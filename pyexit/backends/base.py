@@ -41,7 +41,7 @@ class Result(NamedTuple):
     """The answer of call(): what the function returned, and further results (pyexit_call in pyexit.h).
 
     `outcome` is an enum pyexit_stop: `ret` counts only if it is 0. Otherwise `site` says where the kernel
-    stopped (enum pyexit_site), or what is not built yet (enum pyexit_unbuilt).
+    stopped (enum pyexit_site).
     """
 
     ret: int

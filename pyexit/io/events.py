@@ -21,10 +21,9 @@ SERVICES = constants("service", "PYEXIT_SERVICE_")
 WARNS = constants("warn", "PYEXIT_WARN_")
 OBJECTS = constants("object", "PYEXIT_OBJECT_")
 
-#: How a call ended, where the kernel stops, and what is not built.
+#: How a call ended, and where the kernel stops.
 STOPS = constants("stop", "PYEXIT_")
 SITES = constants("site", "PYEXIT_SITE_")
-ROOMS = constants("unbuilt", "PYEXIT_UNBUILT_")
 
 _ALL_ONES = (1 << 64) - 1
 
@@ -167,7 +166,6 @@ def _named(numbers: dict[str, int], texts: dict[int, str]) -> dict[int, str]:
 
 _HANDLERS = _named(HANDLERS, _HANDLER_NAMES)
 _SERVICES = _named(SERVICES, _SERVICE_NAMES)
-_ROOMS = _named(ROOMS, {})
 _OBJECTS = _named(OBJECTS, _OBJECT_NAMES)
 
 
@@ -175,8 +173,6 @@ def stop_text(outcome: int, site: int) -> str | None:
     """How a call ended, as the vectors say it; None if it returned."""
     if outcome == STOPS["returned"]:
         return None
-    if outcome == STOPS["unbuilt"]:
-        return f"UNBUILT {_ROOMS.get(site, site)}"
     return _SITES.get(site, f"stop {outcome} site {site}")
 
 

@@ -12,15 +12,6 @@
 #define RAM_SIZE 0x4000u
 #define MOST_ARGUMENTS 8
 
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-static uint64_t draw(void)	/* xorshift64 */
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	return seed ^= seed << 17;
-}
-
 static void random_state(struct pyexit_machine *machine)
 {
 	size_t size;

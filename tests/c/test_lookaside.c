@@ -17,8 +17,6 @@
 #define ENTRIES 4u
 #define EVENTS 8
 
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-static uint8_t bytes[RAM_SIZE];
 
 struct setting {
 	uint32_t lookaside, checked;
@@ -27,13 +25,6 @@ struct setting {
 static const struct setting settings[MACHINES] = {
 	{ 0, 0 }, { PYEXIT_LOOKASIDE, 0 }, { PYEXIT_LOOKASIDE, 1 }, { 2, 1 },
 };
-
-static uint64_t draw(void)	/* xorshift64 */
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	return seed ^= seed << 17;
-}
 
 /* One step of a life: a call, or bytes into the state. */
 struct step {
@@ -144,14 +135,6 @@ static size_t events_of(struct pyexit_machine *machine, struct pyexit_event *eve
 {
 	CHECK(pyexit_events_lost(machine) == 0);
 	return pyexit_events(machine, events, EVENTS);
-}
-
-static int same_state(const struct pyexit_machine *a, const struct pyexit_machine *b)
-{
-	size_t size, other;
-	const uint8_t *left = pyexit_state(a, &size), *right = pyexit_state(b, &other);
-
-	return size == other && !memcmp(left, right, size);
 }
 
 /* @step on every machine; the first's answer, and whether all are alike afterwards. */

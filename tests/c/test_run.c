@@ -394,15 +394,6 @@ static void test_host_ops(uint32_t model)
 }
 
 /* Whatever the state holds, the verbs return. */
-static uint64_t draw(void)	/* xorshift64 */
-{
-	static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	return seed ^= seed << 17;
-}
-
 static void random_state(struct pyexit_machine *machine)
 {
 	size_t size;

@@ -9,15 +9,6 @@
 #define RAM_SIZE 0x1000u
 #define ROUNDS 200u
 
-static uint64_t seed = 0x2545f4914f6cdd1du;
-
-static uint64_t draw(void)	/* xorshift64 */
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	return seed ^= seed << 17;
-}
-
 static struct pyexit_machine *machine_with(uint32_t model, uint32_t search, const struct pyexit_ram *ram, int *error)
 {
 	struct pyexit_options options = {
@@ -39,14 +30,6 @@ static void random_tlb1(struct pyexit_htlb1 *tlb)
 		tlb->mas2[i] = draw() % 4 ? draw() & 0x00ffffff000u : draw() & ~(uint64_t)0xfff;
 		tlb->mas8[i] = draw() % 16 ? 0 : 0x80000001u;
 	}
-}
-
-static int same_state(const struct pyexit_machine *a, const struct pyexit_machine *b)
-{
-	size_t size, other;
-	const uint8_t *left = pyexit_state(a, &size), *right = pyexit_state(b, &other);
-
-	return size == other && !memcmp(left, right, size);
 }
 
 static void look_up(struct pyexit_machine *machine, const struct pyexit_htlb1 *tlb, uint64_t ea)

@@ -22,8 +22,8 @@ from .pools import MODELS
 
 WALKS, STEPS = 45, 45
 
-RETURNED, BUG, HANG, UNBUILT = range(4)
-STOPS = ("returned", "BUG", "HANG", "unbuilt")
+RETURNED, BUG, HANG, OOPS = range(4)
+STOPS = ("returned", "BUG", "HANG", "OOPS")
 SITE_NAMES = {number: name for name, number in SITES.items()}
 
 GS, CM, WE, CE, EE, PR, ME, DE = (0x10000000, 0x80000000, 0x40000, 0x20000, 0x8000, 0x4000, 0x1000, 0x200)

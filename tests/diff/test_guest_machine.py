@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pyexit import Action, Machine
 from pyexit.actions import POINTS
 from pyexit.machine import PINS
 
+from .limits import run_repeatably
 from .pools import CM, GS, IND, MODELS, PR, TGS, Access, Entry, V, access, entry_or_near_miss, msr_of
 
 EXAMPLES, EXAMPLE_STEPS = 40, 30
@@ -308,14 +308,7 @@ class GuestMachine(RuleBasedStateMachine):
 def test_native_and_ref_agree_on_threads_and_cores(shares: Counter[str]) -> None:
     """Short ways to a difference between two threads, or two cores; a floor says that they are reached."""
     made = type("CountedGuestMachine", (GuestMachine,), {"counts": shares})
-    limits = settings(
-        max_examples=EXAMPLES,
-        derandomize=True,
-        stateful_step_count=EXAMPLE_STEPS,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    run_state_machine_as_test(made, settings=limits)
+    run_repeatably(made, EXAMPLES, EXAMPLE_STEPS)
     for outcome in ("guest_op DONE", "guest_op EXIT", "pending EXIT", "entry_fetch DONE"):
         assert shares[outcome], outcome
 

@@ -11,13 +11,13 @@ from collections import Counter
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pyexit import Machine
 
 from .actions import WEIGHTS, Actions
+from .limits import run_repeatably
 from .pools import MODELS, RAM, Pick, access, entry_or_near_miss
 
 EXAMPLES, STEPS = 40, 30
@@ -71,14 +71,7 @@ def picker(data: st.DataObject) -> Pick:
 def test_native_and_ref_agree_step_by_step(shares: Counter[str]) -> None:
     """Any order of operations, on all models, parameter sets and tiny geometries."""
     made = type("CountedHwMachine", (HwMachine,), {"counts": shares})
-    limits = settings(
-        max_examples=EXAMPLES,
-        derandomize=True,  # the same run everywhere: a finding can be repeated, and the floors hold or do not
-        stateful_step_count=STEPS,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    run_state_machine_as_test(made, settings=limits)
+    run_repeatably(made, EXAMPLES, STEPS)
     assert_reached(shares, FLOOR)
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pyexit import Machine
 
+from .limits import run_repeatably
 from .pools import MODELS
 
 Pick = Callable[..., Any]
@@ -130,14 +130,7 @@ class IoctlMachine(RuleBasedStateMachine):
 def test_native_and_ref_agree_on_ioctls(shares: Counter[str]) -> None:
     """Both answers of every ioctl are reached: done, and refused where it can be."""
     made = type("CountedIoctlMachine", (IoctlMachine,), {"counts": shares})
-    limits = settings(
-        max_examples=EXAMPLES,
-        derandomize=True,
-        stateful_step_count=STEPS,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    run_state_machine_as_test(made, settings=limits)
+    run_repeatably(made, EXAMPLES, STEPS)
     for name in ("vcpu_ioctl_set_sregs", "vcpu_ioctl_get_one_reg", "vcpu_ioctl_set_one_reg", "vcpu_ioctl"):
         assert shares[f"{name} done"], name
         assert shares[f"{name} refused"], name

@@ -150,7 +150,7 @@ def test_sequence_counts_once_more_as_a_whole(backend: str, tmp_path: Path) -> N
         pass
     assert not run.report.failures, run.report.failures[0]
     whole = run.report.tallies[f"sequences {WHOLE}", backend]
-    assert whole.passed + whole.skipped.total() == 1
+    assert (whole.passed, whole.skipped.total()) == (1, 0)
 
 
 def test_part_of_a_sequence_is_no_whole(tmp_path: Path) -> None:
@@ -165,8 +165,6 @@ def test_step_begins_where_the_last_one_ended() -> None:
     """A step's state is the machine's own, and what the recording changed in between."""
     lines = [line_of(step) for step in sequence(1)]
     runner = KernelRunner(32, "native", "merged", ((0, 0xF0000000), (0x100000000, 0x20000000)), False)
-    if not {line.func for line in lines} <= runner.functions:
-        pytest.skip("not built yet")
     assert runner.run_sequence(lines) == []
 
 
@@ -175,8 +173,6 @@ def test_wrong_step_is_told_by_its_number() -> None:
     steps[2]["out"]["vcpu.arch.regs.gpr[9]"] = "0x77"
     lines = [line_of(step) for step in steps]
     runner = KernelRunner(32, "native", "merged", ((0, 0xF0000000), (0x100000000, 0x20000000)), False)
-    if not {line.func for line in lines} <= runner.functions:
-        pytest.skip("not built yet")
     parts = runner.run_sequence(lines)
     assert [part.field for part in parts] == ["step 2 vcpu.arch.regs.gpr[9]"]
 

@@ -8,7 +8,7 @@ import pytest
 from .kvmsupport import call, guest, log, stopped, vcpu
 from .support import MachineFactory, each_model
 
-OOPS = 4
+OOPS = 3
 ENOMEM, ENOTSUPP = -12, -524
 E500MC, E5500, E6500, POWER8 = 0, 1, 2, 4
 

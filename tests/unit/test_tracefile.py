@@ -127,7 +127,7 @@ def test_events_have_the_vectors_text(found: Event, text: str) -> None:
 
 
 def test_oops_is_named_as_the_vectors_do() -> None:
-    assert stop_text(4, 8) == "OOPS signal 11 addr 0x8"
+    assert stop_text(3, 8) == "OOPS signal 11 addr 0x8"
     assert stop_text(1, 7) == "BUG powerpc.c:1259 kvmppc_complete_mmio_load"
 
 

@@ -386,7 +386,7 @@ def test_e6500_victim_stays_until_a_tlbwe(machine: MachineFactory) -> None:
     assert m["spr.MAS0"] & 0x0FFF0FFF == 0x00070000
 
 
-# 14.3: architecture vectors (A15-A28 belong to parts that are not built yet)
+# 14.3: architecture vectors (A18-A28: test_guestop, test_epid, test_walk, test_lrat)
 
 
 def victim_2(machine: MachineFactory) -> Machine:

@@ -9,7 +9,7 @@ from pyexit.ref.hw.memory import PAGE_SIZE, find_ram, write
 from pyexit.ref.hw.translate import LOAD, STORE, Translation, ppc_translate
 
 #: What dcbzep zeroes: the line of e500mc, e5500 and e6500.
-_CACHE_LINE = 64
+PPC_CACHE_LINE = 64
 
 
 def ppc_load_external(hw: Hardware, thread: int, ea: int, size: int, host: bool) -> tuple[End, int]:
@@ -35,8 +35,8 @@ def ppc_zero_line_external(hw: Hardware, thread: int, ea: int) -> End:
     """dcbzep: the whole line of real memory that the operand lies in."""
     found = ppc_translate(hw, thread, ea, 1, STORE | EXTERNAL, probe=False)
     if found.outcome == DONE:
-        line = found.real - found.real % _CACHE_LINE
-        for place in range(line, line + _CACHE_LINE):
+        line = found.real - found.real % PPC_CACHE_LINE
+        for place in range(line, line + PPC_CACHE_LINE):
             _store(hw, place, 0)
     return End(found.outcome, found.ivor)
 

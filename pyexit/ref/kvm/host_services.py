@@ -33,8 +33,7 @@ from pyexit.ref.kvm.vcpu import World
 RETURNED = 0
 BUG = 1
 HANG = 2
-UNBUILT = 3
-OOPS = 4
+OOPS = 3
 
 # Where the kernel stops (exit 3.3, 7.6)
 SITE_EXIT_NR = 1  # booke.c:1384
@@ -47,10 +46,6 @@ SITE_MMIO_CLASS = 7  # powerpc.c:1259: io_gpr of no class
 SITE_CREATE_NULL = 8  # address 8: the error path of vcpu creation flushes through a NULL pointer
 SITE_ENTRY_FETCH = 9  # bookehv_interrupts.S: the fetch's lwepx faulted and no vector knows it (exit 11.6)
 SITE_XLATE = 10  # booke.c:2000 kvmppc_xlate: neither instruction nor data
-
-# What is missing
-UNBUILT_EMULATION = 1  # emulation_exit (exit 5)
-UNBUILT_GUEST_PAGE = 2  # the guest TLB has the page: kvmppc_mmu_map (mmu-kvm 7) or MMIO
 
 # Errors that the kernel's functions return (exit 1.3)
 KVM_ENOENT = 2
@@ -81,7 +76,7 @@ _DOUBLEWORD = (1 << 64) - 1
 
 
 class Stop(Exception):
-    """The call cannot go on: `outcome` says why, `site` where, or which room is missing."""
+    """The call cannot go on: `outcome` says why, `site` where."""
 
     def __init__(self, outcome: int, site: int) -> None:
         super().__init__(outcome, site)
@@ -108,13 +103,6 @@ class Oops(Stop):
 
     def __init__(self, site: int) -> None:
         super().__init__(OOPS, site)
-
-
-class Unbuilt(Stop):
-    """The path needs a room that this model does not have yet; nothing has changed since it was entered."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__(UNBUILT, room)
 
 
 def host_of(world: World, vcpu: int) -> Host:
