@@ -17,6 +17,7 @@
 #define ENTRIES 4u
 #define EVENTS 8
 
+static uint8_t bytes[RAM_SIZE];
 
 struct setting {
 	uint32_t lookaside, checked;
