@@ -18,6 +18,8 @@ ONE_WORD: dict[str, str] = {
 
 #: Files of tests/unit that are named after no room: what they test instead.
 UNIT_TESTS: dict[str, str] = {
+    "tests/unit/test_emulate_rows.py": "the tables of emulate 9.1 and 9.2, which cross rooms",
+    "tests/unit/test_mmio_rows.py": "the table of emulate 9.3, which crosses rooms",
     "tests/unit/test_kvm_quirks.py": "the quirks of exit 15, which cross rooms",
     "tests/unit/test_mmu_kvm_examples.py": "the tables of mmu-kvm 17, which cross rooms",
     "tests/unit/test_worked_examples.py": "the tables of mmu-hardware 14, which cross rooms",

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The worked examples of mmu-kvm 17, K1 to K52, in their order: what a 64-bit build of the kernel did.
+"""The worked examples of mmu-kvm 17 in their order, K1 to K52: what a 64-bit build of the kernel did.
 
-K53 to K65 are kvmppc_load_last_inst's: test_last_inst.py and the recorded cases have them.
+Those of KVM_CAP_SW_TLB, K38 to K46, are in test_config_tlb.py; those of kvmppc_load_last_inst, K53 to K65, in
+test_last_inst.py.
 """
 
 from __future__ import annotations
