@@ -224,7 +224,8 @@ BOOKKEEPING = re.compile(r"vcpu\.arch\.(last_exit_type|regs\.msr)$|run\.(mmio\.d
 
 #: What a row says about KVM_RUN, which does much else: registers, and the state of the access.
 COMPLETED = re.compile(
-    r"vcpu\.arch\.(regs\.|fp\.|vr\.|mmio_|io_gpr|[pv]addr_accessed|pending|queued)|vcpu\.mmio_|run\.(mmio\.[^d]|exit)"
+    r"vcpu\.arch\.(regs\.|fp\.|vr\.|mmio_|io_gpr|[pv]addr_accessed|pending|queued)"
+    r"|vcpu\.mmio_|run\.(mmio\.[^d]|exit)"
 )
 
 
