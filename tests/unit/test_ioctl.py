@@ -8,7 +8,7 @@ import pytest
 from .kvmsupport import EXTERNAL, EXTERNAL_LEVEL, arch, call, guest, log, pending, vcpu
 from .support import GS, MachineFactory, each_model
 
-EINVAL, EOPNOTSUPP = -22, -95
+EINVAL, EFAULT, EOPNOTSUPP = -22, -14, -95
 UNSET, SET_LEVEL, SET = 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFF
 
 
@@ -103,3 +103,55 @@ def test_translate_miss_is_not_valid(machine: MachineFactory, model: str) -> Non
     m = guest(machine(model=model))
     result = m.call("kvm_arch_vcpu_ioctl_translate", 0, 0x1000)
     assert (result.ret, result.value[0]) == (0, 0)
+
+
+@each_model
+@pytest.mark.parametrize(("pid", "space"), [(0, 0), (5, 0), (0, 1), (6, 0)])
+def test_translate_hit(machine: MachineFactory, model: str, pid: int, space: int) -> None:
+    """12.4: PID in bits 39 to 32, AS in bit 40, which a 64-bit host leaves in the address: 0 or no hit."""
+    m = guest(machine(model=model))
+    entries = {4: 0x80000100, 5: 0x80051100 if space else 0x80050100}  # TID 0 AS 0, TID 5
+    for n, mas1 in entries.items():
+        m.set({f"e500.gtlb0.mas1[{n}]": mas1, f"e500.gtlb0.mas2[{n}]": 0x2000})
+        m[f"e500.gtlb0.mas7_3[{n}]"] = 0x00077000
+    result = m.call("kvm_arch_vcpu_ioctl_translate", 0, space << 40 | pid << 32 | 0x2ABC)
+    hit = space == 0 and (model == "e500mc" or pid == 0)
+    assert (result.ret, result.value[:4]) == (0, (1, 0, 0, 0x77ABC) if hit else (0, 0, 0, 0))
+
+
+ENABLE_CAP, CAP_ADDRESS = 0x8068AEA3, 0x1000
+
+
+@each_model
+@pytest.mark.parametrize(
+    ("number", "field", "ret"),
+    [(52, "osi_enabled", 0), (68, "papr_enabled", EINVAL), (83, "watchdog_enabled", 0), (86, "epr_flags", 0)],
+)
+def test_enable_cap(machine: MachineFactory, model: str, number: int, field: str, ret: int) -> None:
+    """12.7: each sets its flag; the sanity check's answer comes back."""
+    m = guest(machine(model=model))
+    m.set({"user.cap.cap": number, "user.cap.args[0]": 1})
+    assert call(m, "kvm_arch_vcpu_ioctl", ENABLE_CAP, CAP_ADDRESS) == ret
+    assert vcpu(m, field) == (1,)
+
+
+@each_model
+def test_enable_cap_of_epr_can_be_taken_back(machine: MachineFactory, model: str) -> None:
+    """12.7: args[0] 0 clears EPR_USER alone."""
+    m = guest(machine(model=model), epr_flags=3)
+    m.set({"user.cap.cap": 86, "user.cap.args[0]": 0})
+    assert call(m, "kvm_arch_vcpu_ioctl", ENABLE_CAP, CAP_ADDRESS) == 0
+    assert vcpu(m, "epr_flags") == (2,)
+
+
+@each_model
+def test_enable_cap_refuses_flags_and_strangers(machine: MachineFactory, model: str) -> None:
+    """12.7: and nothing is enabled; a pointer elsewhere faults."""
+    m = guest(machine(model=model))
+    m.set({"user.cap.cap": 52, "user.cap.flags": 1})
+    assert call(m, "kvm_arch_vcpu_ioctl", ENABLE_CAP, CAP_ADDRESS) == EINVAL
+    m.set({"user.cap.cap": 53, "user.cap.flags": 0})
+    assert call(m, "kvm_arch_vcpu_ioctl", ENABLE_CAP, CAP_ADDRESS) == EINVAL
+    assert call(m, "kvm_arch_vcpu_ioctl", ENABLE_CAP, CAP_ADDRESS + 8) == EFAULT
+    assert call(m, "kvm_arch_vcpu_ioctl", 0, CAP_ADDRESS) == EINVAL
+    assert vcpu(m, "osi_enabled") == (0,)

@@ -162,3 +162,58 @@ def test_xlate_knows_instruction_and_data(machine: MachineFactory, model: str) -
     """exit 3.3, BUG summary: another kind of access."""
     m = guest(machine(model=model))
     assert stopped(m, "kvmppc_xlate", 0x1000, 2, 0) == (BUG, SITE["xlate"])
+
+
+HVA, SLOT_PAGES, PFN = 0x1000000, 4, 0x10
+
+
+def with_memory(m: Machine, mas7_3: int) -> Machine:
+    """Guest frames 0 to 3 are the host's frames 10 to 13; EA 2000 of every PID is `mas7_3`."""
+    guest(m)
+    m.set(
+        {
+            "kvm.memslot.npages[0]": SLOT_PAGES,
+            "kvm.memslot.userspace_addr[0]": HVA,
+            "kvm.backing.hva[0]": HVA,
+            "kvm.backing.npages[0]": SLOT_PAGES,
+            "kvm.backing.pfn[0]": PFN,
+            "e500.gtlb0.mas1[4]": 0x80000100,
+            "e500.gtlb0.mas2[4]": 0x2000,
+            "e500.gtlb0.mas7_3[4]": mas7_3,
+        }
+    )
+    return m
+
+
+@each_model
+def test_ld_and_st_reach_guest_memory(machine: MachineFactory, model: str) -> None:
+    """6.12: EMULATE_DONE; *eaddr is the real address of the guest; permissions are not looked at."""
+    m = with_memory(machine(model=model, ram=((0, 0x20000),)), 0x1000)
+    m.store_word(0x11010, 0x11223344)
+    m.store_word(0x11014, 0x55667788)
+    loaded = m.call("kvmppc_ld", 0, 0x2010, 8, 1)
+    assert (loaded.ret, loaded.value) == (0, (0x1010, 0x1122334455667788, 0, 0, 0))
+    stored = m.call("kvmppc_st", 0, 0x2013, 6, 1, 0xA1A2A3A4A5A6A7A8, 0, 0, 0)
+    assert (stored.ret, stored.value[0]) == (0, 0x1013)
+    assert [m.load_word(0x11010 + n) for n in (0, 4, 8)] == [0x112233A1, 0xA2A3A4A5, 0xA6000000]
+    assert (m["vcpu.stat.ld"], m["vcpu.stat.st"]) == (1, 1)
+
+
+@each_model
+def test_ld_and_st_outside_memory_are_mmio(machine: MachineFactory, model: str) -> None:
+    """6.12: the guest's own entry, but no memory slot: EMULATE_DO_MMIO, and *eaddr is the real address."""
+    m = with_memory(machine(model=model, ram=((0, 0x20000),)), 0x50000000)
+    assert m.call("kvmppc_ld", 0, 0x2010, 8, 1).value[0] == 0x50000010
+    assert call(m, "kvmppc_ld", 0x2010, 8, 1) == DO_MMIO
+    assert call(m, "kvmppc_st", 0x2010, 8, 1, 0, 0, 0, 0) == DO_MMIO
+
+
+@each_model
+@pytest.mark.parametrize(("kind", "bit"), [(0, 0x20), (1, 0x10)])
+def test_ld_searches_the_space_of_its_kind(machine: MachineFactory, model: str, kind: int, bit: int) -> None:
+    """6.12: AS is MSR[IS] for an instruction, MSR[DS] for data."""
+    m = with_memory(machine(model=model, ram=((0, 0x20000),)), 0x1000)
+    arch(m, {"shared.msr": 0x10000000 | bit})
+    assert call(m, "kvmppc_ld", 0x2010, 4, kind) == -2
+    arch(m, {"shared.msr": 0x10000000 | 0x30 ^ bit})
+    assert call(m, "kvmppc_ld", 0x2010, 4, kind) == 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from .kvmsupport import call, guest
+from pyexit import Machine
+
+from .kvmsupport import ALTIVEC, call, guest
 from .support import MachineFactory, each_model
 
 EINVAL, EFAULT = -22, -14
@@ -114,3 +116,48 @@ def test_epr_is_lost_at_the_next_load(machine: MachineFactory, model: str) -> No
     assert (m["spr.GEPR"], m["vcpu.arch.epr"]) == (0x1234, 0x77)
     call(m, "kvm_arch_vcpu_load")
     assert m["spr.GEPR"] == 0x77
+
+
+U128 = 0x0040000000000000
+VR_BYTES = bytes(range(0xF0, 0x100))
+
+
+def exchange(m: Machine, reg: int, data: bytes) -> tuple[int, int, bytes]:
+    """What setting and reading a register answer, and what is read."""
+    m.set({f"user.buf[{n}]": byte for n, byte in enumerate(data)})
+    put = call(m, "kvm_vcpu_ioctl_set_one_reg", reg, BUF)
+    m.set({f"user.buf[{n}]": 0 for n in range(16)})
+    got = call(m, "kvm_vcpu_ioctl_get_one_reg", reg, BUF)
+    return put, got, bytes(m[f"user.buf[{n}]"] for n in range(len(data)))
+
+
+@each_model
+@pytest.mark.parametrize("number", [0, 31])
+def test_vector_registers(machine: MachineFactory, model: str, number: int) -> None:
+    """VR0 to VR31, 16 bytes: on a host with AltiVec."""
+    m = guest(machine(model=model))
+    found = exchange(m, PPC | U128 | 0x40 + number, VR_BYTES)
+    if model not in ALTIVEC:
+        assert found == (EINVAL, EINVAL, bytes(16))
+        return
+    assert found == (0, 0, VR_BYTES)
+    assert m[f"vcpu.arch.vr.vr_u64[{2 * number}]"] == int.from_bytes(VR_BYTES[:8], "big")
+    assert m[f"vcpu.arch.vr.vr_u64[{2 * number + 1}]"] == int.from_bytes(VR_BYTES[8:], "big")
+
+
+@each_model
+def test_vscr_is_the_last_word(machine: MachineFactory, model: str) -> None:
+    m = guest(machine(model=model))
+    found = exchange(m, PPC | U32 | 0x81, VR_BYTES[:4])
+    known = model in ALTIVEC
+    assert found == ((0, 0, VR_BYTES[:4]) if known else (EINVAL, EINVAL, bytes(4)))
+    assert [m[f"vcpu.arch.vr.vscr[{n}]"] for n in range(4)] == [0, 0, 0, 0xF0F1F2F3 if known else 0]
+
+
+@each_model
+def test_registers_have_one_size(machine: MachineFactory, model: str) -> None:
+    """The size is a part of the id: VR0 with 8 bytes, MAS0 with 8, and 32 bytes of anything are unknown."""
+    m = guest(machine(model=model))
+    for reg in (PPC | U64 | 0x40, PPC | U64 | 0x8C, PPC | 0x0050000000000000 | 0x40):
+        assert exchange(m, reg, bytes(8))[:2] == (EINVAL, EINVAL)
+    assert call(m, "kvm_vcpu_ioctl_set_one_reg", reg_id(0x8C, 4), 0x9999) == EFAULT
