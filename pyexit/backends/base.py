@@ -8,7 +8,9 @@ import os
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 from pyexit.actions import Action
@@ -212,9 +214,19 @@ class Backend(Protocol):
 
 
 #: Backend names and the modules that have their create(options) and params(model, set).
-MODULES = {"native": "pyexit.backends.native", "ref": "pyexit.backends.ref_backend"}
+MODULES = {
+    "native": "pyexit.backends.native",
+    "ref": "pyexit.backends.ref_backend",
+    "refc": "pyexit.backends.refc_backend",
+}
 LOCKSTEP = "lockstep"
 LOCKSTEP_PAIR = ("native", "ref")
+
+
+@cache
+def built() -> tuple[str, ...]:
+    """The backends that this installation has: refc is left out of a build with PYEXIT_NO_REFC=1."""
+    return tuple(name for name in MODULES if name != "refc" or find_spec("pyexit.refc.api"))
 
 
 def default_name() -> str:
@@ -241,6 +253,10 @@ def check_name(name: str) -> str:
     if name not in MODULES and lockstep_pair(name) is None:
         known = [*MODULES, LOCKSTEP]
         raise ValueError(f"no backend {name!r}; there are {', '.join(known)}{nearest(name, known)}")
+    if "refc" in (name, *(lockstep_pair(name) or ())) and "refc" not in built():
+        raise ValueError(
+            f"backend {name!r}: refc is not built here; install pyexit without PYEXIT_NO_REFC=1 to have it"
+        )
     return name
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
+from importlib import import_module
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -35,10 +36,8 @@ from pyexit.backends.base import (
 )
 from pyexit.io.events import Event
 from pyexit.layout import UNION, Layout, Leaf, record
-from pyexit.ref import api
+from pyexit.ref.hw.core import Params as RefParams
 from pyexit.ref.hw.core import params as ref_params
-from pyexit.ref.hw.memory import Ram, read, write
-from pyexit.ref.kvm.lowlevel import ExitRecord
 
 #: kvm_run's union is one bytearray in the reference.
 _UNION = "union"
@@ -49,13 +48,29 @@ _HARDWARE = frozenset({"htlb0", "htlb1", "core", "spr", "thread", "lrat"})
 def params(model: str, param_set: str) -> Params:
     """The reference's own table of parameters, as a dict."""
     filled = ref_params(MODELS[model], PARAM_SETS[param_set])
-    values = {item.name: getattr(filled, item.name) for item in fields(filled)}
+    values = {item.name: getattr(filled, item.name) for item in fields(RefParams)}
     return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def create(options: Options) -> Reference:
     """A machine of the reference."""
-    return Reference(options)
+    return Reference("ref", options)
+
+
+class Model(NamedTuple):
+    """The modules of the reference that a machine is made of: pyexit.ref's, or the same compiled."""
+
+    api: Any
+    core: Any
+    memory: Any
+    lowlevel: Any
+
+
+@cache
+def model(name: str) -> Model:
+    """The modules of pyexit.ref or pyexit.refc."""
+    modules = (f"pyexit.{name}.{room}" for room in ("api", "hw.core", "hw.memory", "kvm.lowlevel"))
+    return Model(*map(import_module, modules))
 
 
 class Slot(NamedTuple):
@@ -228,22 +243,21 @@ class Object:
 
 
 class Reference:
-    """A World of the reference."""
+    """A World of the reference; `name` says of which of its two forms."""
 
-    name = "ref"
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
-        base = ref_params(MODELS[options.model], PARAM_SETS[options.param_set])
+    def __init__(self, name: str, options: Options) -> None:
+        self.name, self.options = name, options
+        self._api, core, self._memory, self._lowlevel = model(name)
+        base = core.params(MODELS[options.model], PARAM_SETS[options.param_set])
         for name, value in options.overrides.items():
             setattr(base, name, list(value) if name == "mas_mask" else value)
         self.params = options.params(params(options.model, options.param_set))
         self.layout = options.layout(self.params)
         threads = self.layout.shape.threads
         self._ram = [
-            Ram(item.base, item.size, memoryview(item.memory).cast("B"), set()) for item in options.ram
+            self._memory.Ram(item.base, item.size, memoryview(item.memory).cast("B"), set()) for item in options.ram
         ]
-        self._world = api.new_world(
+        self._world = self._api.new_world(
             MODELS[options.model],
             base,
             FETCHES[options.fetch],
@@ -263,12 +277,12 @@ class Reference:
 
     def call_names(self) -> tuple[str, ...]:
         """The functions that call() knows."""
-        return tuple(api.CALLS)
+        return tuple(self._api.CALLS)
 
     def call(self, name: str, args: Sequence[int]) -> Result:
         """pyexit.ref.api.call()."""
         with self._ring():
-            return Result(*api.call(self._world, name, list(args)))
+            return Result(*self._api.call(self._world, name, list(args)))
 
     def repeat(self, name: str, args: Sequence[int], times: int) -> Result:
         """The same call, `times` times."""
@@ -279,52 +293,52 @@ class Reference:
     def translate(self, vcpu: int, ea: int, size: int, access: int, probe: bool) -> RawTranslation:
         """pyexit.ref.api.translate()."""
         with self._ring():
-            return RawTranslation(*api.translate(self._world, vcpu, ea, size, access, probe))
+            return RawTranslation(*self._api.translate(self._world, vcpu, ea, size, access, probe))
 
     def guest_op(self, vcpu: int, instruction: int) -> RawEnd:
         """pyexit.ref.api.guest_op()."""
         with self._ring():
-            return RawEnd(*api.guest_op(self._world, vcpu, instruction))
+            return RawEnd(*self._api.guest_op(self._world, vcpu, instruction))
 
     def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
         """pyexit.ref.api.interrupt()."""
         with self._ring():
-            return RawEnd(*api.interrupt(self._world, vcpu, ivor, esr, dear))
+            return RawEnd(*self._api.interrupt(self._world, vcpu, ivor, esr, dear))
 
     def enter(self, vcpu: int) -> RawResume:
         """pyexit.ref.api.enter()."""
         with self._ring():
-            return RawResume(*api.enter(self._world, vcpu))
+            return RawResume(*self._api.enter(self._world, vcpu))
 
     def exit(self, vcpu: int, exit_nr: int) -> RawResume:
         """pyexit.ref.api.exit_()."""
         with self._ring():
-            return RawResume(*api.exit_(self._world, vcpu, exit_nr))
+            return RawResume(*self._api.exit_(self._world, vcpu, exit_nr))
 
     def exits(self, records: bytes) -> bytes:
         """pyexit.ref.api.exits()."""
-        exits = [ExitRecord(*values) for values in EXIT_RECORD.iter_unpack(records)]
+        exits = [self._lowlevel.ExitRecord(*values) for values in EXIT_RECORD.iter_unpack(records)]
         with self._ring():
-            return b"".join(RESUME.pack(*resume) for resume in api.exits(self._world, exits))
+            return b"".join(RESUME.pack(*resume) for resume in self._api.exits(self._world, exits))
 
     def pin(self, thread: int, pin: int, level: int) -> None:
         """pyexit.ref.api.pin()."""
         self._touched = True
-        api.pin(self._world, thread, pin, level)
+        self._api.pin(self._world, thread, pin, level)
 
     def pending(self, vcpu: int) -> RawEnd:
         """pyexit.ref.api.pending()."""
         with self._ring():
-            return RawEnd(*api.pending(self._world, vcpu))
+            return RawEnd(*self._api.pending(self._world, vcpu))
 
     def advance(self, ticks: int) -> None:
         """pyexit.ref.api.advance()."""
         with self._ring():
-            api.advance(self._world, ticks)
+            self._api.advance(self._world, ticks)
 
     def interleave(self, actions: Sequence[Action]) -> None:
         """pyexit.ref.api.interleave()."""
-        api.interleave(self._world, [raw(action, self.call_names()) for action in actions])
+        self._api.interleave(self._world, [raw(action, self.call_names()) for action in actions])
 
     @contextmanager
     def _ring(self) -> Iterator[None]:
@@ -404,11 +418,11 @@ class Reference:
 
     def read_ram(self, address: int, size: int) -> bytes:
         """RAM."""
-        return bytes(read(self._world.hw.memory, address, size))
+        return bytes(self._memory.read(self._world.hw.memory, address, size))
 
     def write_ram(self, address: int, data: bytes) -> None:
         """Store in RAM."""
-        write(self._world.hw.memory, address, data)
+        self._memory.write(self._world.hw.memory, address, data)
 
     def dirty_pages(self) -> set[int]:
         """The pages stored to since the last question."""

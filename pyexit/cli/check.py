@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pyexit.backends.base import FETCHES, check_name
+from pyexit.backends.base import FETCHES, built, check_name
 from pyexit.check import Failure, Report, Run, find_files
 from pyexit.errors import VectorError
 from pyexit.io.vectors import SCENARIO_SUFFIXES, SUFFIXES, sample
@@ -25,14 +25,13 @@ from pyexit.io.vectors import SCENARIO_SUFFIXES, SUFFIXES, sample
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-ALL = ("native", "ref")
 SHOWN_FAILURES = 10
 SHOWN_PARTS = 5
 PROGRESS_STEP = 100  # cases between two updates
 WIDTH = 100
 
 EPILOG = """examples:
-  pyexit check                                        the sample in the package, on native and ref
+  pyexit check                                        the sample in the package, on every backend
   pyexit check tests/vectors --backend lockstep       every vector, both backends compared state by state
   pyexit check load_last_inst.jsonl.gz --fetch seed-v4 --filter noexec
 """
@@ -70,7 +69,10 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-_BACKEND_HELP = "native, ref, lockstep, all (native and ref) or a list with commas; default: all"
+_BACKEND_HELP = (
+    "native, ref, refc, lockstep, all (native, ref, and refc where it is built) or a list with commas; "
+    "default: all"
+)
 _JSON_HELP = "write the report to FILE; -: as one line on standard output, instead of the table"
 
 
@@ -96,7 +98,7 @@ def backends(text: str) -> tuple[str, ...]:
     """The backends of --backend, in order."""
     if text.startswith("lockstep:"):
         return (check_name(text),)
-    names = [name for part in text.split(",") for name in (ALL if part == "all" else (part,))]
+    names = [name for part in text.split(",") for name in (built() if part == "all" else (part,))]
     return tuple(dict.fromkeys(map(check_name, names)))
 
 

@@ -7,13 +7,12 @@ import argparse
 import platform
 import sys
 import sysconfig
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from pyexit import __version__
 from pyexit.backends import _core
-from pyexit.backends.base import FETCHES, LOCKSTEP, MODELS, MODULES, PARAM_SETS, default_name
+from pyexit.backends.base import FETCHES, LOCKSTEP, MODELS, PARAM_SETS, built, default_name
 from pyexit.io.vectors import sample
 
 if TYPE_CHECKING:
@@ -54,19 +53,11 @@ def facts() -> dict[str, str]:
         "models": ", ".join(MODELS),
         "parameter sets": ", ".join(PARAM_SETS),
         "fetch": ", ".join(FETCHES),
-        "backends": ", ".join([*filter(_works, MODULES), LOCKSTEP]),
+        "backends": ", ".join([*built(), LOCKSTEP]),
         "default backend": default_name(),
         "vectors": str(sample()),
         **{name: _version(name) for name in DEPENDENCIES + OPTIONAL},
     }
-
-
-def _works(backend: str) -> bool:
-    try:
-        import_module(MODULES[backend])
-    except ImportError:
-        return False
-    return True
 
 
 def _version(name: str) -> str:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The compiled modules of pyexit.ref.kvm."""
