@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The part of the build that pyproject.toml cannot say: cffi makes one extension, Cython those of pyexit.refc."""
+"""The part of the build that pyproject.toml cannot say: what cffi and Cython make."""
 
 from __future__ import annotations
 

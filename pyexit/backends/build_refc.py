@@ -49,7 +49,7 @@ def extensions() -> list[Extension]:
         )
         for name in write_tree(REFERENCE, sources)
     ]
-    made: list[Extension] = cythonize(
+    made: list[Extension] = cythonize(  # type: ignore[no-untyped-call]
         modules,
         nthreads=os.cpu_count() or 1,
         include_path=[str(sources)],

@@ -255,7 +255,8 @@ class Reference:
         self.layout = options.layout(self.params)
         threads = self.layout.shape.threads
         self._ram = [
-            self._memory.Ram(item.base, item.size, memoryview(item.memory).cast("B"), set()) for item in options.ram
+            self._memory.Ram(item.base, item.size, memoryview(item.memory).cast("B"), set())
+            for item in options.ram
         ]
         self._world = self._api.new_world(
             MODELS[options.model],

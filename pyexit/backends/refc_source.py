@@ -95,7 +95,9 @@ class Writer(ast.NodeTransformer):
         imports = parse("import cython\n" + "".join(self._imports()))
         future = parse("from __future__ import annotations")
         module = ast.Module([*future, *imports, *body], [])
-        head = [f"from {REFC}{home.removeprefix(REF)} cimport {name}" for home, name in self.spelled_elsewhere]
+        head = [
+            f"from {REFC}{home.removeprefix(REF)} cimport {name}" for home, name in self.spelled_elsewhere
+        ]
         classes = [f"cdef class {name}" for home, name in self.spelled if home == self.module.name]
         text = "\n".join(["# cython: language_level=3", *head, *classes, _HELPERS, *self.pxd])
         return ast.unparse(ast.fix_missing_locations(module)) + "\n", text + "\n"
@@ -134,7 +136,9 @@ class Writer(ast.NodeTransformer):
         for home, name in sorted(self.program.factories):
             if home != self.module.name and home in self.module.sees:
                 there = REFC + home.removeprefix(REF)
-                lines.append(f"from cython.cimports.{there} import _new_{name} as {self._factory(home, name)}\n")
+                lines.append(
+                    f"from cython.cimports.{there} import _new_{name} as {self._factory(home, name)}\n"
+                )
         return lines
 
     def _factory(self, home: str, name: str) -> str:
@@ -144,9 +148,11 @@ class Writer(ast.NodeTransformer):
     def _statement(self, stmt: ast.stmt) -> list[ast.stmt]:
         key = self.module.name, getattr(stmt, "name", "")
         if isinstance(stmt, ast.ImportFrom) and (stmt.module or "").startswith(REF):
-            return parse(f"from {REFC}{stmt.module.removeprefix(REF)} import {stmt.names[0].name}") if (
-                self.program.is_package(stmt.module)
-            ) else []
+            return (
+                parse(f"from {REFC}{str(stmt.module).removeprefix(REF)} import {stmt.names[0].name}")
+                if (self.program.is_package(stmt.module))
+                else []
+            )
         if isinstance(stmt, ast.ImportFrom) and stmt.module == "__future__":
             return []
         if isinstance(stmt, ast.ClassDef):
@@ -175,11 +181,8 @@ class Writer(ast.NodeTransformer):
             text += _TUPLE_METHODS.format(values=values, count=len(names))
         body = [*self._init(record), *parse(text)]
         body += [self.visit(item) for item in record.node.body if isinstance(item, ast.FunctionDef)]
-        made: list[ast.stmt] = [
-            ast.ClassDef(name=name, bases=[], keywords=[], body=body, decorator_list=[], type_params=[])
-        ]
-        if base:
-            made[0].bases = [ast.Name(record.base)]  # type: ignore[attr-defined]
+        made = parse(f"class {name}{base}: pass")
+        made[0].body = body  # type: ignore[attr-defined]
         if (self.module.name, name) in self.program.factories:
             made += self._factory_of(record)
         return made
@@ -198,7 +201,9 @@ class Writer(ast.NodeTransformer):
 
     def _factory_of(self, record: Any) -> list[ast.stmt]:
         """A C function that makes a record without the price of a call of its type."""
-        args = ", ".join(f"{c_type(field.type, self.spelled)} {field.name}" for field in record.fields.values())
+        args = ", ".join(
+            f"{c_type(field.type, self.spelled)} {field.name}" for field in record.fields.values()
+        )
         self.pxd.append(f"cdef {record.name} _new_{record.name}({args})")
         lines = [f"    made.{name} = {name}" for name in record.fields]
         return parse(
@@ -273,7 +278,7 @@ class Writer(ast.NodeTransformer):
         """An assignment without its annotation."""
         if node.value is None:
             return None
-        return self.visit(ast.Assign([node.target], node.value))
+        return self.visit_Assign(ast.Assign([node.target], node.value))
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         """The value in the form that its target has."""
@@ -285,7 +290,9 @@ class Writer(ast.NodeTransformer):
             node.value = self._stored(single, node.value)
         node.targets = [self.visit(target) for target in node.targets]
         if isinstance(single, ast.Tuple) and isinstance(node.value, ast.Subscript):
-            node.value = _call("list", node.value)  # Cython 3.3 cannot unpack a slice whose bounds it does not know
+            node.value = _call(
+                "list", node.value
+            )  # Cython 3.3 cannot unpack a slice whose bounds it does not know
         return node
 
     def _stored(self, target: ast.expr, value: ast.expr) -> ast.expr:
@@ -299,7 +306,7 @@ class Writer(ast.NodeTransformer):
             node.target = self.visit(node.target)
             return node
         read = ast.parse(ast.unparse(node.target), mode="eval").body
-        return self.visit(ast.Assign([node.target], ast.BinOp(read, node.op, node.value)))
+        return self.visit_Assign(ast.Assign([node.target], ast.BinOp(read, node.op, node.value)))
 
     def visit_Return(self, node: ast.Return) -> ast.AST:
         """The result in the form that the function has."""
@@ -317,7 +324,8 @@ class Writer(ast.NodeTransformer):
             part = getattr(node, name)
             many = isinstance(part, list)
             setattr(node, name, [self.visit(item) for item in part] if many else self._branch(part))
-        return node
+        made: ast.AST = node
+        return made
 
     def _branch(self, node: ast.expr) -> ast.expr:
         """A branch of x if y else z: two tuples would be C structures of different shape."""
@@ -342,8 +350,7 @@ class Writer(ast.NodeTransformer):
 
     def v(self, node: ast.expr) -> ast.expr:
         """The expression, in whatever form is nearest."""
-        made = self.visit(node)
-        assert isinstance(made, ast.expr)
+        made: ast.expr = self.visit(node)
         return made
 
     def o(self, node: ast.expr) -> ast.expr:
@@ -407,7 +414,7 @@ class Writer(ast.NodeTransformer):
             flag, equal = node.left, ast.Eq() if isinstance(node.ops[0], ast.In) else ast.NotEq()
             again = ast.parse(ast.unparse(flag), mode="eval").body
             mask = ast.BinOp(node.comparators[0], ast.BitAnd(), flag)
-            return self.visit_Compare(ast.Compare(mask, [equal], [again]))
+            return self.v(ast.Compare(mask, [equal], [again]))
         if all(is_number(scope.infer(side)) for side in sides):
             node.left, *node.comparators = [self.c(side) for side in sides]
             return node
@@ -462,7 +469,7 @@ class Writer(ast.NodeTransformer):
             key = self.module.resolve(node.func.id)
             function, record = self.program.functions.get(key), self.program.records.get(key)
             if key in self.program.flags:
-                return self.visit(node.args[0])
+                return self.v(node.args[0])
             if function is not None and function.direct:
                 return self._direct_call(node, function)
             if record is not None and key in self.program.factories:
@@ -471,7 +478,7 @@ class Writer(ast.NodeTransformer):
                     return self._made(record, made)
             if key == ("dataclasses", "replace"):
                 func = ast.Attribute(node.args[0], "_replace", ast.Load())
-                return self.visit(ast.Call(func, [], node.keywords))
+                return self.v(ast.Call(func, [], node.keywords))
             if node.func.id == "bool" and len(node.args) == 1:
                 return ast.Call(node.func, [self.test(node.args[0])], [])
             if node.func.id in ("max", "min") and is_number(scope.infer(node)):
@@ -501,7 +508,9 @@ class Writer(ast.NodeTransformer):
     def _made(self, record: Any, args: list[ast.expr]) -> ast.expr:
         name = self._factory(record.module, record.name)
         kinds = [field.type for field in record.fields.values()]
-        return ast.Call(ast.Name(name), [self._as(arg, kind) for arg, kind in zip(args, kinds, strict=True)], [])
+        return ast.Call(
+            ast.Name(name), [self._as(arg, kind) for arg, kind in zip(args, kinds, strict=True)], []
+        )
 
     def _replaced(self, node: ast.Call) -> ast.expr | None:
         """x._replace(field=value) of a NamedTuple whose x can be read again."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is known about the values of the reference, for the modules that Cython compiles (``refc_source``).
 
-A type is a tuple: ("u", n) a number of at most n bits, 64 or fewer; ("w",) one that arithmetic modulo 2^64 gives
-right modulo 2^64 only; ("b",) a bool; ("c", module, name) a record; ("list", t), ("dict", t), ("tuple", ts);
+A type is a tuple: ("u", n) a number of at most n bits, 64 or fewer; ("w",) one that C arithmetic gives right
+modulo 2^64 only; ("b",) a bool; ("c", module, name) a record; ("list", t), ("dict", t), ("tuple", ts);
 ("n",) None; ("o",) any object. None is what no assignment has reached yet. The types of parameters, results,
 locals and fields of NamedTuples are the join of all that reaches them, found by going over the program until
 nothing changes. Fields of dataclasses that are ints are registers and words: 64 bits, and a store checks it.
@@ -117,9 +117,7 @@ class Function:
         return arranged(node, list(self.params), defaults)
 
 
-def arranged(
-    node: ast.Call, names: list[str], defaults: list[ast.expr | None]
-) -> list[ast.expr] | None:
+def arranged(node: ast.Call, names: list[str], defaults: list[ast.expr | None]) -> list[ast.expr] | None:
     """Arguments by position: those given, then by keyword, then what is left out if it is a literal."""
     if any(isinstance(arg, ast.Starred) for arg in node.args) or any(not item.arg for item in node.keywords):
         return None
@@ -296,7 +294,8 @@ class Program:
         if keys in self.unions or list(first.fields) != list(second.fields) or first.is_tuple:
             return
         name = f"_{first.name}Or{second.name}"
-        base = ast.ClassDef(name, [], [], [], [])
+        base = ast.parse(f"class {name}: pass").body[0]
+        assert isinstance(base, ast.ClassDef)
         shared = Record(first.module, name, base, False, {n: deepcopy(f) for n, f in first.fields.items()})
         for item in shared.fields.values():
             item.default, item.factory = ast.Constant(None), None
@@ -434,8 +433,10 @@ class Program:
             elif isinstance(node.func, ast.Attribute) and node.func.attr == "_replace":
                 kind = inside.infer(node.func.value)
                 record = self.records.get(kind[1:]) if kind is not None and kind[0] == "c" else None
-                for item in node.keywords if record is not None else ():
-                    self._reach_field(inside, record.fields[str(item.arg)], item.value)  # type: ignore[union-attr]
+                if record is None:
+                    continue
+                for item in node.keywords:
+                    self._reach_field(inside, record.fields[str(item.arg)], item.value)
 
     def _reach(self, scope: Scope, node: ast.Call, function: Function | None, record: Record | None) -> None:
         if function is not None:
@@ -525,7 +526,7 @@ class Scope:
             plain = arg in args.args
             kind = self.program.annotated(self.module, arg.annotation) if plain and arg.annotation else OBJECT
             made._objects[arg.arg] = kind or OBJECT
-        made._objects |= {name: OBJECT for name in _targets(node)}
+        made._objects |= dict.fromkeys(_targets(node), OBJECT)
         return made
 
     def inside(self, node: Any) -> Scope:
@@ -685,7 +686,13 @@ class Scope:
         if not hasattr(builtins, name):
             return OBJECT
         if name == "int" and len(kinds) == 1:
-            return ("u", 1) if kinds[0] == BOOL else kinds[0] if kinds[0] is None or is_number(kinds[0]) else OBJECT
+            return (
+                ("u", 1)
+                if kinds[0] == BOOL
+                else kinds[0]
+                if kinds[0] is None or is_number(kinds[0])
+                else OBJECT
+            )
         if name == "bool":
             return BOOL
         if name == "len":
@@ -792,11 +799,18 @@ class Scope:
 
     def in_c(self, node: ast.expr) -> bool:
         """Whether an expression that is a number, or a place for one, is a C variable as it is written."""
-        if self.constant(node) is not None or not (is_number(self.infer(node)) or isinstance(node, ast.BinOp)):
+        if self.constant(node) is not None or not (
+            is_number(self.infer(node)) or isinstance(node, ast.BinOp)
+        ):
             return False
         if isinstance(node, ast.Name):
             function = self.function
-            return function is not None and function.direct and self.is_outermost and node.id not in self._objects
+            return (
+                function is not None
+                and function.direct
+                and self.is_outermost
+                and node.id not in self._objects
+            )
         if isinstance(node, ast.Attribute):
             kind = self.infer(node.value)
             return kind is not None and kind[0] == "c"
@@ -804,7 +818,9 @@ class Scope:
             function = self.program.functions.get(self.module.resolve(node.func.id))
             if function is not None:
                 return function.direct
-            return node.func.id in ("max", "min", "len") or (node.func.id == "int" and self.in_c(node.args[0]))
+            return node.func.id in ("max", "min", "len") or (
+                node.func.id == "int" and self.in_c(node.args[0])
+            )
         if isinstance(node, ast.BinOp):
             return is_number(self.infer(node)) and self._leaf_in_c(node)
         if isinstance(node, ast.IfExp):
@@ -824,7 +840,12 @@ class Scope:
         """Whether Cython knows by itself that an expression is a record."""
         if isinstance(node, ast.Name):
             function = self.function
-            return function is not None and function.direct and self.is_outermost and node.id not in self._objects
+            return (
+                function is not None
+                and function.direct
+                and self.is_outermost
+                and node.id not in self._objects
+            )
         if isinstance(node, ast.Attribute):
             kind = self.infer(node.value)
             return kind is not None and kind[0] == "c"
@@ -836,7 +857,6 @@ class Scope:
 
 def _and(left: Type, right: Type) -> Type:
     """A mask cuts to its own width, whatever it is laid on."""
-    assert left is not None and right is not None
     if is_number(left) and is_number(right):
         return "u", min(bits_of(left), bits_of(right))
     if is_number(left) or is_number(right):
