@@ -15,9 +15,11 @@ const char *pyexit_strerror(int error)
 	case 0:
 		return "no error";
 	case -ENOENT:
-		return "no such function";
+		return "no such function or exit number";
 	case -E2BIG:
 		return "wrong number of arguments";
+	case -EBUSY:
+		return "the hardware thread has a guest already";
 	case -ENOSYS:
 		return "not an instruction of the privileged table";
 	case -ENOMEM:

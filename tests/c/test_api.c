@@ -52,6 +52,34 @@ static void test_options(void)
 	CHECK(new_error(bad) == -EINVAL);
 	bad = good, bad.fetch = 99;
 	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.vms = 0;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.vms = 65;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.cores = 0;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.vcpus = 4097;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.events = (1u << 20) + 1;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.handler = 2;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.sw_tlb = 2;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.search = 6;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.lookaside = 3;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.lookaside = 2 * PYEXIT_LOOKASIDE_MOST;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.lookaside_checked = 2;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.ram_count = 4097;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.ram = NULL;
+	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.ram = NULL, bad.ram_count = 0;
+	CHECK(new_error(bad) == 0);
 	bad = good, bad.vcpu_thread = (const uint32_t[]){ 0, 1 };
 	CHECK(new_error(bad) == -EINVAL);
 	bad = good, bad.ram = ranges, bad.ram_count = 2;
@@ -62,12 +90,40 @@ static void test_options(void)
 	CHECK(new_error(bad) == -EINVAL);
 	ranges[1].base = 0, ranges[1].host = NULL;
 	CHECK(new_error(bad) == -EINVAL);
-	CHECK(pyexit_params(PYEXIT_E500MC, PYEXIT_PARAMS_CORE, &params) == 0);
-	params.tlb0_ways = 3;
-	bad = good, bad.params = &params;
+	ranges[1] = one_range, ranges[1].base = 0, ranges[1].size = 0;
 	CHECK(new_error(bad) == -EINVAL);
+	ranges[1].size = 0x1001;
+	CHECK(new_error(bad) == -EINVAL);
+	CHECK(pyexit_machine_size(NULL) == 0);
+	CHECK(pyexit_machine_new(&good, NULL) == -EFAULT);
 	CHECK(pyexit_params(7, 0, &params) == -EINVAL);
+	CHECK(pyexit_params(0, 0, NULL) == -EINVAL);
 	CHECK(pyexit_params(0, 2, &params) == -EINVAL);
+}
+
+static int params_error(size_t field, uint32_t value)
+{
+	struct pyexit_options options = options_for(PYEXIT_E500MC);
+	struct pyexit_params params;
+
+	CHECK(pyexit_params(PYEXIT_E500MC, PYEXIT_PARAMS_CORE, &params) == 0);
+	memcpy((uint8_t *)&params + field, &value, sizeof(value));
+	options.params = &params;
+	return new_error(options);
+}
+
+static void test_params(void)
+{
+	CHECK(params_error(offsetof(struct pyexit_params, size), 1) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, width), 16) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, mav), 3) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, mav), 2) == 0);
+	CHECK(params_error(offsetof(struct pyexit_params, threads), 3) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, tlb0_ways), 3) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, tlb0_ways), 16) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, tlb0_sets), 0) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, tlb0_sets), 96) == -EINVAL);
+	CHECK(params_error(offsetof(struct pyexit_params, tlb1_entries), 128) == -EINVAL);
 }
 
 static void test_init_in_given_memory(void)
@@ -81,6 +137,7 @@ static void test_init_in_given_memory(void)
 	CHECK(pyexit_machine_init(memory, size - 1, &options, &machine) == -ENOMEM);
 	CHECK(pyexit_machine_init(memory + 8, size, &options, &machine) == -EFAULT);
 	CHECK(pyexit_machine_init(NULL, size, &options, &machine) == -EFAULT);
+	CHECK(pyexit_machine_init(memory, size, &options, NULL) == -EFAULT);
 	CHECK(pyexit_machine_init(memory, size, &options, &machine) == 0);
 	free(memory);
 }
@@ -142,6 +199,94 @@ static void test_fetch(struct pyexit_machine *machine)
 	CHECK(events[2].kind == PYEXIT_EVENT_KMAP && events[2].arg[0] == 0x80003);
 }
 
+/* The same word by the calls without a name, at each of three pcs. */
+static void test_load_last_inst(struct pyexit_machine *machine)
+{
+	const uint64_t pcs[3] = { 0x100234, 0x5000, 0x100238 };
+	uint32_t word = 0xdeadbeef, words[3];
+
+	CHECK(pyexit_load_last_inst(machine, 0, &word) == 0 && word == 0x7c0007a4);
+	CHECK(pyexit_load_last_inst(machine, 9, &word) == -EINVAL);
+	CHECK(pyexit_load_last_inst(NULL, 0, &word) == -EFAULT);
+	CHECK(pyexit_load_last_inst(machine, 0, NULL) == -EFAULT);
+	CHECK(pyexit_load_last_insts(machine, 0, pcs, 3, words) == 2);
+	CHECK(words[0] == 0x7c0007a4 && words[1] == UINT32_MAX && words[2] == 0);
+	CHECK(pyexit_load_last_inst(machine, 0, &word) == 0 && word == 0);	/* the last pc stays */
+	CHECK(pyexit_load_last_insts(machine, 0, NULL, 0, NULL) == 0);
+	CHECK(pyexit_load_last_insts(machine, 9, pcs, 3, words) == -EINVAL);
+	CHECK(pyexit_load_last_insts(NULL, 0, pcs, 3, words) == -EFAULT);
+	CHECK(pyexit_load_last_insts(machine, 0, NULL, 3, words) == -EFAULT);
+	CHECK(pyexit_load_last_insts(machine, 0, pcs, 3, NULL) == -EFAULT);
+	while (pyexit_events(machine, &(struct pyexit_event){ 0 }, 1))
+		;
+	CHECK(pyexit_events_lost(machine) > 0);
+}
+
+static void test_interleave(struct pyexit_machine *machine)
+{
+	struct pyexit_action actions[PYEXIT_ACTIONS + 1] = { { .kind = PYEXIT_ACTION_PREEMPT } }, bad;
+	uint32_t tlbivax = 0;
+
+	while (strcmp(pyexit_call_name(machine, tlbivax), "ppc_tlbivax"))
+		tlbivax++;
+	for (size_t i = 0; i < PYEXIT_ACTIONS; i++)
+		actions[i] = (struct pyexit_action){ .kind = PYEXIT_ACTION_CALL, .call = tlbivax, .n = 2 };
+	CHECK(pyexit_interleave(machine, actions, PYEXIT_ACTIONS) == 0);
+	CHECK(pyexit_interleave(machine, actions, PYEXIT_ACTIONS + 1) == -E2BIG);
+	CHECK(pyexit_interleave(machine, NULL, 1) == -EFAULT);
+	CHECK(pyexit_interleave(NULL, actions, 1) == -EFAULT);
+	bad = actions[0], bad.point = PYEXIT_POINT_READ + 1;
+	CHECK(pyexit_interleave(machine, &bad, 1) == -EINVAL);
+	bad = actions[0], bad.kind = PYEXIT_ACTION_PREEMPT + 1;
+	CHECK(pyexit_interleave(machine, &bad, 1) == -EINVAL);
+	bad = actions[0], bad.call = UINT32_MAX;
+	CHECK(pyexit_interleave(machine, &bad, 1) == -EINVAL);
+	bad = actions[0], bad.call = 0;	/* whatever is first takes another number of arguments, or no thread */
+	bad.n = 3 * (strcmp(pyexit_call_name(machine, 0), "ppc_mtspr") != 0);
+	CHECK(pyexit_interleave(machine, &bad, 1) == -EINVAL);
+	bad = actions[0], bad.arg[0] = 99;
+	CHECK(pyexit_interleave(machine, &bad, 1) == -EINVAL);
+	CHECK(pyexit_interleave(machine, NULL, 0) == 0);
+}
+
+static void test_nulls(struct pyexit_machine *machine)
+{
+	struct pyexit_translation t;
+	struct pyexit_exit_record record = { 0 };
+	struct pyexit_resume resume;
+	struct pyexit_event event;
+	struct pyexit_end end;
+	uint8_t byte = 0;
+	size_t size;
+
+	CHECK(pyexit_translate(NULL, 0, 0, 4, 0, 0, &t) == -EFAULT);
+	CHECK(pyexit_translate(machine, 0, 0, 4, 0, 0, NULL) == -EFAULT);
+	CHECK(pyexit_guest_op(NULL, 0, 0, &end) == -EFAULT && pyexit_guest_op(machine, 0, 0, NULL) == -EFAULT);
+	CHECK(pyexit_interrupt(NULL, 0, 8, 0, 0, &end) == -EFAULT);
+	CHECK(pyexit_interrupt(machine, 0, 8, 0, 0, NULL) == -EFAULT);
+	CHECK(pyexit_interrupt(machine, 9, 8, 0, 0, &end) == -EINVAL);
+	CHECK(pyexit_interrupt(machine, 0, 4, 0, 0, &end) == -EINVAL);
+	CHECK(pyexit_pending(NULL, 0, &end) == -EFAULT && pyexit_pending(machine, 0, NULL) == -EFAULT);
+	CHECK(pyexit_pin(NULL, 0, 0, 0) == -EFAULT && pyexit_advance(NULL, 1) == -EFAULT);
+	CHECK(pyexit_enter(NULL, 0, &resume) == -EFAULT && pyexit_enter(machine, 0, NULL) == -EFAULT);
+	CHECK(pyexit_exit(NULL, 0, 4, &resume) == -EFAULT && pyexit_exit(machine, 0, 4, NULL) == -EFAULT);
+	CHECK(pyexit_exits(NULL, &record, 1, &resume) == -EFAULT);
+	CHECK(pyexit_exits(machine, NULL, 1, &resume) == -EFAULT);
+	CHECK(pyexit_exits(machine, &record, 1, NULL) == -EFAULT);
+	CHECK(pyexit_exits(machine, NULL, 0, NULL) == 0);
+	CHECK(pyexit_ram_read(NULL, 0, &byte, 1) == -EFAULT && pyexit_ram_read(machine, 0, NULL, 1) == -EFAULT);
+	CHECK(pyexit_ram_write(NULL, 0, &byte, 1) == -EFAULT && pyexit_ram_write(machine, 0, NULL, 1) == -EFAULT);
+	CHECK(pyexit_ram_read(machine, 1, NULL, 0) == 0 && pyexit_ram_write(machine, 1, NULL, 0) == 0);
+	CHECK(pyexit_state(machine, NULL) == NULL && pyexit_state_offset(NULL, 0, 0) == -EINVAL);
+	CHECK(pyexit_state_write(NULL, 0, &byte, 1) == -EFAULT && pyexit_state_write(machine, 0, NULL, 1) == -EFAULT);
+	CHECK(pyexit_state_write(machine, 0, NULL, 0) == 0);
+	CHECK(pyexit_events(NULL, &event, 1) == 0 && pyexit_events(machine, NULL, 1) == 0);
+	CHECK(pyexit_events_lost(NULL) == 0 && pyexit_search(NULL) == 0);
+	CHECK(pyexit_call_name(NULL, 0) == NULL && pyexit_call_name(machine, UINT32_MAX) == NULL);
+	CHECK(pyexit_machine_init(&size, 8, NULL, NULL) < 0);
+	pyexit_machine_free(NULL);
+}
+
 static void test_translate(struct pyexit_machine *machine)
 {
 	struct pyexit_translation t;
@@ -165,6 +310,11 @@ static void test_errors(struct pyexit_machine *machine)
 	CHECK(pyexit_call(machine, "ppc_tlbre", args, 1, &result) == -EINVAL);
 	CHECK(pyexit_call(NULL, "ppc_tlbre", args, 1, &result) == -EFAULT);
 	CHECK(pyexit_call(machine, NULL, args, 1, &result) == -EFAULT);
+	CHECK(pyexit_call(machine, "ppc_tlbre", NULL, 1, &result) == -EFAULT);
+	CHECK(pyexit_call(machine, "ppc_tlbre", args, 1, NULL) == -EFAULT);
+	CHECK(pyexit_repeat(machine, "ppc_tlbre", args, 1, 0, &result) == -EINVAL);
+	CHECK(pyexit_repeat(machine, "ppc_tlbre", args, 1, 2, &result) == -EINVAL);
+	CHECK(pyexit_repeat(machine, "ppc_tlbre", (const uint64_t[]){ 0 }, 1, 2, &result) == 0);
 	CHECK(pyexit_state(NULL, &size) == NULL);
 	CHECK(pyexit_state_offset(machine, PYEXIT_RECORDS, 0) == -EINVAL);
 	CHECK(pyexit_state_offset(machine, PYEXIT_RECORD_VCPU, 2) == -EINVAL);
@@ -173,7 +323,10 @@ static void test_errors(struct pyexit_machine *machine)
 	CHECK(pyexit_state_write(machine, SIZE_MAX, args, 2) == -EINVAL);
 	CHECK(pyexit_abi_check(PYEXIT_ABI_MAJOR, PYEXIT_ABI_MINOR) == 0);
 	CHECK(pyexit_abi_check(PYEXIT_ABI_MAJOR, PYEXIT_ABI_MINOR + 1) == -ENOTSUP);
-	CHECK(!strcmp(pyexit_strerror(-ENOENT), "no such function"));
+	CHECK(pyexit_abi_check(PYEXIT_ABI_MAJOR + 1, PYEXIT_ABI_MINOR) == -ENOTSUP);
+	CHECK(!strcmp(pyexit_strerror(-ENOENT), "no such function or exit number"));
+	for (const int *e = (const int[]){ EINVAL, EFAULT, ENOMEM, EEXIST, E2BIG, ENOSYS, EBUSY, ENOTSUP, 0 }; *e; e++)
+		CHECK(strcmp(pyexit_strerror(-*e), "unknown error"));
 	CHECK(!strcmp(pyexit_strerror(12345), "unknown error"));
 }
 
@@ -197,10 +350,14 @@ int main(void)
 	struct pyexit_machine *machine;
 
 	test_options();
+	test_params();
 	test_init_in_given_memory();
 	CHECK(pyexit_machine_new(&options, &machine) == 0);
 	test_ram(machine);
 	test_fetch(machine);
+	test_load_last_inst(machine);
+	test_interleave(machine);
+	test_nulls(machine);
 	test_translate(machine);
 	test_errors(machine);
 	test_event_ring(machine);

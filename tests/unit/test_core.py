@@ -270,3 +270,23 @@ def test_hes_is_reserved_on_mav1(machine: MachineFactory) -> None:
     m = machine(model="e5500")
     tlbwe(m, {0: 0x00024000, 1: V, 2: 0x11000, 3: 0x5015})
     assert is_valid(m, 0, tlb0_index(0x11000, 2))
+
+
+@each_model
+def test_timebase_is_written_by_halves(machine: MachineFactory, model: str) -> None:
+    """mmu-hardware 1: TBWL and TBWU."""
+    m = machine(model=model)
+    m["core.tb"] = 0x11223344_55667788
+    m.mtspr("TBWL", 0xAABBCCDD)
+    assert m["core.tb"] == 0x11223344_AABBCCDD
+    m.mtspr("TBWU", 0x99)
+    assert m["core.tb"] == 0x00000099_AABBCCDD
+
+
+def test_lperu_is_the_high_half(machine: MachineFactory) -> None:
+    """mmu-hardware 10.5a."""
+    m = machine(model="e6500")
+    m["spr.LPER"] = 0x11223344_55667788
+    assert m.mfspr("LPERU") == 0x11223344
+    m.mtspr("LPERU", 0xAA)
+    assert m["spr.LPER"] == 0x000000AA_55667788

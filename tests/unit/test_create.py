@@ -74,3 +74,11 @@ def test_sanity(machine: MachineFactory, model: str) -> None:
     m["vcpu.arch.pvr"] = 0
     assert call(m, "kvmppc_sanity_check") == -22
     assert vcpu(m, "sane") == (0,)
+
+
+@each_model
+def test_lpids_of_a_host_that_names_no_threads(machine: MachineFactory, model: str) -> None:
+    """12.1: as with one thread a core."""
+    m = guest(machine(model=model))
+    m.set({"host.threads_per_core": 0, "host.lpid_inuse": (1 << 63) - 1})
+    assert call(m, "kvmppc_alloc_lpid") == 63

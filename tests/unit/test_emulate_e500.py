@@ -125,3 +125,12 @@ def test_indexed_address_follows_cm(machine: MachineFactory, model: str, mode: i
     assert emulate(m, TLBSX) == DONE
     assert bool(m["vcpu.arch.shared.mas1"] >> 31) == (not (wide and mode))
     assert vcpu(m, "last_exit_type") == (16,)
+
+
+@each_model
+def test_doorbells_stay_in_their_vm(machine: MachineFactory, model: str) -> None:
+    """7: every vcpu of the VM; the other VM's vcpu is not asked, whatever its PIR."""
+    m = guest(machine(model=model, vms=2, vcpus=3), **{"regs.gpr[5]": 0x04000000})
+    assert emulate(m, MSGSND) == DONE
+    found = [m[f"{name}.arch.pending_exceptions"] >> DBELL & 1 for name in ("vcpu", "vcpu1", "vcpu2")]
+    assert found == [1, 0, 1]

@@ -101,3 +101,30 @@ def test_space_is_that_of_fetches(machine: MachineFactory, model: str) -> None:
     guest_entry0(m, GUEST0, ts=1)
     m.load_last_inst()
     assert m[f"e500.gtlb_priv0.flags[{GUEST0}]"] & VALID == 0
+
+
+def two_slots(m: Machine, perms: int) -> None:
+    """Guest TLB1 entry 7, 64 MiB at 40000000, in 4 MiB pages: host slots 0 and 1."""
+    hva, real = 0x1_00000000 if m.params["width"] == 64 else 0x80000000, 0x80000
+    vma = {"start": hva, "end": hva + 0x40000000, "flags": 2, "page_shift": 22}
+    m.set({f"kvm.vma.{name}[0]": value for name, value in vma.items()})
+    m.set({"kvm.memslot.npages[0]": 0x40000, "kvm.memslot.userspace_addr[0]": hva, "host.tlbcam_index": 16})
+    m.set({"kvm.backing.hva[0]": hva, "kvm.backing.npages[0]": 0x40000, "kvm.backing.pfn[0]": real})
+    mas = {"mas0": 0x10070000, "mas1": 0x80000800, "mas2": 0x40000004, "mas7_3": 0xC00 | perms}
+    m.set({f"vcpu.arch.shared.{name}": value for name, value in mas.items()})
+    assert m.call("kvmppc_e500_emul_tlbwe", 0).ret == 0
+    assert m.call("kvmppc_mmu_map", 0, 0x40400000, 0x400000, 0x10007).ret == 0
+    assert m["e500.g2h_tlb1_map[7]"] == 3
+
+
+@pytest.mark.parametrize("model", ["e500mc", "e5500"])
+def test_eviction_takes_one_slot_of_several(machine: MachineFactory, model: str) -> None:
+    """design 6, mmu-kvm 8.5: the guest entry keeps its other slots; with the last one goes its reference."""
+    m = machine(model=model, fetch="review")
+    two_slots(m, 0x2F)  # all but SX
+    for pc, left, flags in ((0x40401000, 1, VALID | BITMAP), (0x40001000, 0, 0)):
+        m.set({"vcpu.arch.regs.nip": pc})
+        assert m.load_last_inst().ret == AGAIN
+        assert m["e500.g2h_tlb1_map[7]"] == left
+        assert m["e500.gtlb_priv1.flags[7]"] & (VALID | BITMAP) == flags
+        assert [m[f"e500.h2g_tlb1_rmap[{n}]"] for n in (0, 1)] == [8 * (left & 1), 0]

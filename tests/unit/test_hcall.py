@@ -8,7 +8,7 @@ import pytest
 from pyexit import Machine
 
 from .kvmsupport import PC, TLB_FLUSH, arch, call, guest, handle_exit, log, vcpu
-from .support import CM, MachineFactory, changed, each_model, each_model64, ones
+from .support import CM, GS, MachineFactory, changed, each_model, each_model64, ones
 
 FEATURES, MAP_MAGIC_PAGE, EV_IDLE = 0x002A0003, 0x002A0004, 0x00010010
 UNIMPLEMENTED = 12
@@ -106,3 +106,15 @@ def test_exit_40_moves_the_results_to_the_guest(machine: MachineFactory, model: 
     assert vcpu(m, "regs.gpr[3]", "regs.gpr[4]", "regs.nip") == (0, 3, PC)
     assert m["vcpu.requests"] == 0
     assert "tlbilxlpid mas5=0x80000002" in log(m)
+
+
+@each_model
+def test_magic_page_is_cut_unless_sf_is_set(machine: MachineFactory, model: str) -> None:
+    """emulate 2.7, Q2: MSR[SF], which no guest of these cores has, is what is asked."""
+    wide = model != "e500mc"
+    for sf in (0, 1):
+        m = guest(machine(model=model), **{"regs.gpr[11]": 0x002A0004})
+        pa = 0x5_00003000 if wide else 0x3000
+        arch(m, {"regs.gpr[3]": pa, "regs.gpr[4]": 0x7001, "shared.msr": GS | sf << 63})
+        call(m, "kvmppc_kvm_pv")
+        assert vcpu(m, "magic_page_pa") == (pa if sf and wide else 0x3000,)

@@ -155,3 +155,12 @@ def test_enable_cap_refuses_flags_and_strangers(machine: MachineFactory, model: 
     assert call(m, "kvm_arch_vcpu_ioctl", ENABLE_CAP, CAP_ADDRESS + 8) == EFAULT
     assert call(m, "kvm_arch_vcpu_ioctl", 0, CAP_ADDRESS) == EINVAL
     assert vcpu(m, "osi_enabled") == (0,)
+
+
+@each_model
+@pytest.mark.parametrize(("online", "vcpus"), [(8, 8), (1 << 20, 24)])
+def test_vcpus_are_bounded_by_kvm(machine: MachineFactory, model: str, online: int, vcpus: int) -> None:
+    """12.7: NR_VCPUS is the smaller of online cpus and KVM_MAX_VCPUS."""
+    m = guest(machine(model=model))
+    m["host.online_cpus"] = online
+    assert call(m, "kvm_vm_ioctl_check_extension", 9, 0) == vcpus

@@ -932,3 +932,13 @@ def test_queued_values_are_ulongs(machine: MachineFactory, model: str) -> None:
     m = guest(machine(model=model))
     call(m, "kvmppc_core_queue_data_storage", ones(64), ones(64))
     assert vcpu(m, "queued_dear", "queued_esr") == (ones(width), ones(width))
+
+
+@each_model
+def test_signal_ends_what_no_request_can(machine: MachineFactory, model: str) -> None:
+    """7.6: a request that nothing clears would loop for ever; with a signal it is -EINTR."""
+    m = guest(machine(model=model))
+    m["vcpu.requests"] = VM_DEAD
+    assert stopped(m, "kvmppc_prepare_to_enter") == (HANG, SITE["no_progress"])
+    m["host.signal_pending"] = 1
+    assert call(m, "kvmppc_prepare_to_enter") == -4

@@ -163,3 +163,16 @@ def test_invalid_update_forms_are_accepted(machine: MachineFactory, model: str) 
     m = accessing(machine(model=model), 33 << 26 | RT << 21 | RT << 16 | 0x10)
     assert call(m, "kvmppc_emulate_loadstore") == DO_MMIO
     assert vcpu(m, f"regs.gpr[{RT}]") == (0x11223354,)
+
+
+@each_model
+@pytest.mark.parametrize(("spr", "kept"), [(1, 1), (8, 1), (9, 1), (26, 0)])
+def test_moves_of_xer_lr_and_ctr_are_computed(
+    machine: MachineFactory, model: str, spr: int, kept: int
+) -> None:
+    """5.2: the decoder answers 1 for them alone, so mmio_is_write keeps its value; FAIL in any case."""
+    for xop in (339, 467):
+        m = accessing(machine(model=model), 31 << 26 | RT << 21 | spr << 16 | xop << 1)
+        m["vcpu.mmio_is_write"] = 1
+        assert call(m, "kvmppc_emulate_loadstore") == FAIL
+        assert m["vcpu.mmio_is_write"] == kept

@@ -9,7 +9,7 @@ from pyexit import Machine
 from pyexit.machine import Where
 
 from .kvmsupport import NOT_LOADED, PC, arch, guest, log, vcpu
-from .support import GS, MachineFactory, each_model, refused
+from .support import GS, TGS, M, MachineFactory, V, each_model, put, refused, tsize
 
 EXTERNAL, DTLB, ITLB, HV_PRIV, DBELL = 4, 13, 14, 41, 36
 ENOENT = 2
@@ -152,3 +152,20 @@ def test_handler(
     assert trace.endswith(f"last_inst={NOT_LOADED if emu else 0x60000000:#x}")
     if emu:
         assert vcpu(m, "regs.gpr[20]") == (0x777,)
+
+
+@each_model
+def test_emulated_result_reaches_a_non_volatile_register(machine: MachineFactory, model: str) -> None:
+    """11.4 X2: RESUME_GUEST_NV; mfspr r20,TSR, from the cache of the fetch."""
+    m = running(machine, model)
+    arch(m, {"tsr": 0x1234})
+    put_code(m, 0x7E9052A6)
+    m.set({"spr.SRR0": 0x2000, "spr.SRR1": GS})
+    assert m.exit(HV_PRIV).where is Where.GUEST
+    assert (m["thread.gpr[20]"], m["thread.gpr[21]"], m["thread.pc"]) == (0x1234, 0x115, 0x2004)
+
+
+def put_code(m: Machine, word: int) -> None:
+    """The guest's page at 2000, PID 5, in TLB1, and a word in it."""
+    put(m, 1, 9, V | 5 << 16 | tsize(2), 0x2000 | M, 0x5000 | 0x3F, mas8=TGS | m["kvm.arch.lpid"])
+    m.store_word(0x5000, word)

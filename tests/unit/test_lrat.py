@@ -273,3 +273,19 @@ def test_mav1_has_none(machine: MachineFactory, model: str) -> None:
     assert m.tlbwe().ret == 0
     assert is_valid(m, 1, 3)
     assert m["lrat.mas1[3]"] == 0
+
+
+def test_invalid_lrat_entry_may_have_any_size(machine: MachineFactory) -> None:
+    """6.3.9: LRATPS is for valid entries."""
+    m = machine(model="e6500")
+    for mas1, outcome in ((tsize(0), 0), (V | tsize(0), TAKEN_BY_HOST)):
+        set_mas(m, {0: ATSEL | 3 << 16, 1: mas1, 2: 0, 3: 0, 7: 0, 8: 0})
+        assert m.tlbwe().ret == outcome
+
+
+def test_lrat_size_check_can_be_turned_off(machine: MachineFactory) -> None:
+    """docs/choices.md U22."""
+    m = machine(model="e6500", params={"tsize_check": 0})
+    set_mas(m, {0: ATSEL | 3 << 16, 1: V | tsize(0), 2: 0, 3: 0, 7: 0, 8: 0})
+    assert m.tlbwe().ret == 0
+    assert m["lrat.mas1[3]"] == V | tsize(0)

@@ -172,3 +172,15 @@ def test_every_map_of_a_page_is_paired_with_its_unmap(machine: MachineFactory, r
     counts = m.counters()
     got = [counts.get(name, 0) for name in ("page_map", "page_unmap", "load")]
     assert got == [3 * pages] * 3
+
+
+def test_store_outside_memory_is_dropped(machine: MachineFactory) -> None:
+    """docs/choices.md: an external-PID store to a page that is not RAM is done, and nothing is stored."""
+    m = machine(ram=RANGES)
+    put(m, 1, 0, V | tsize(2), 0x1000 | M, 0x8000 | 0x3F, 0, 0)
+    m.set({"thread.gpr[4]": 0x1000, "thread.gpr[3]": 0x55})
+    stwepx = 31 << 26 | 3 << 21 | 4 << 11 | 159 << 1
+    assert m.guest_op(stwepx).outcome == 0
+    lwepx = 31 << 26 | 3 << 21 | 4 << 11 | 31 << 1
+    assert m.guest_op(lwepx).outcome == 0
+    assert m["thread.gpr[3]"] == 0

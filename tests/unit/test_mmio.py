@@ -15,6 +15,7 @@ from .kvmsupport import (
     RESUME_GUEST,
     RESUME_GUEST_NV,
     RESUME_HOST_NV,
+    RETURNED,
     SITE,
     arch,
     call,
@@ -25,7 +26,7 @@ from .kvmsupport import (
     vcpu,
 )
 from .support import MachineFactory, each_model
-from .test_loadstore import DO_MMIO, FAIL, PADDR, RT, accessing, d_form, x_form
+from .test_loadstore import DO_MMIO, FAIL, PADDR, RT, VMX, accessing, d_form, x_form
 
 EXIT_MMIO = 6
 LWZ, STW, LHA, LWBRX, LFS = d_form(32), d_form(36), d_form(42), x_form(534), d_form(48)
@@ -217,3 +218,40 @@ def test_ld_searches_the_space_of_its_kind(machine: MachineFactory, model: str, 
     assert call(m, "kvmppc_ld", 0x2010, 4, kind) == -2
     arch(m, {"shared.msr": 0x10000000 | 0x30 ^ bit})
     assert call(m, "kvmppc_ld", 0x2010, 4, kind) == 0
+
+
+@each_model
+@pytest.mark.parametrize(("size", "value"), [(0, 0), (3, 0), (4, 0x11223344), (9, 0x77)])
+def test_length_is_userspaces(machine: MachineFactory, model: str, size: int, value: int) -> None:
+    """6.7, docs/choices.md: a length that no access has gives 0, one over 8 writes nothing."""
+    m = guest(machine(model=model), io_gpr=5, **{"regs.gpr[5]": 0x77})
+    m.set({"run.mmio.len": size, **{f"run.mmio.data[{n}]": 0x11 * (n + 1) for n in range(4)}})
+    assert call(m, "kvmppc_complete_mmio_load") == 0
+    assert vcpu(m, "regs.gpr[5]") == (value,)
+
+
+@each_model
+def test_vector_class_is_a_bug_without_altivec(machine: MachineFactory, model: str) -> None:
+    """6.2: F32 and F64 have no VMX class."""
+    m = guest(machine(model=model), io_gpr=VMX)
+    m["run.mmio.len"] = 8
+    outcome, _ = stopped(m, "kvmppc_complete_mmio_load")
+    assert outcome == (RETURNED if model == "e6500" else BUG)
+
+
+@each_model
+def test_bug_of_a_completion_ends_the_entry(machine: MachineFactory, model: str) -> None:
+    """6.2, 6.10: from KVM_RUN."""
+    m = guest(machine(model=model), io_gpr=0x0200)
+    m.set({"vcpu.mmio_needed": 1, "run.mmio.len": 4})
+    assert m.enter().outcome == BUG
+    assert m["vcpu.mmio_needed"] == 0
+
+
+@each_model
+def test_store_without_an_event_ring(machine: MachineFactory, model: str) -> None:
+    """pyexit.h options.events 0: what is stored does not depend on who watches."""
+    m = with_memory(machine(model=model, ram=((0, 0x20000),), events=0), 0x1000)
+    assert call(m, "kvmppc_st", 0x2010, 4, 1, 0x1122334455667788, 0, 0, 0) == 0
+    assert m.load_word(0x11010) == 0x11223344
+    assert m.lost_events() > 0

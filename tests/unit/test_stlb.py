@@ -85,3 +85,13 @@ def test_other_vcpus_keep_theirs(machine: MachineFactory, model: str) -> None:
     m["e500_1.gtlb_priv1.flags[3]"] = VALID
     call(m, "kvmppc_core_flush_tlb")
     assert m["e500_1.gtlb_priv1.flags[3]"] == VALID
+
+
+@each_model
+def test_notifier_flushes_the_vcpus_of_its_vm(machine: MachineFactory, model: str) -> None:
+    """mmu-kvm 11: KVM_REQ_TLB_FLUSH, and no other VM's."""
+    m = machine(model=model, vms=2, vcpus=3)
+    m.call("mmu_notifier_invalidate", 0)
+    flagged = [m[f"{word}.requests"] & 1 for word in ("vcpu", "vcpu1", "vcpu2")]
+    assert flagged == [1, 0, 1]
+    assert (m["kvm.mmu_invalidate_seq"], m["kvm1.mmu_invalidate_seq"]) == (1, 0)

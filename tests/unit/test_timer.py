@@ -367,3 +367,13 @@ def test_nothing_fires_without_a_timer(machine: MachineFactory, model: str) -> N
     m.advance(1 << 40)
     assert {name for name in changed(m, before) if not name.endswith(".jiffies")} == {"core.tb"}
     assert texts(m) == []
+
+
+@each_model
+def test_host_without_a_clock_tick(machine: MachineFactory, model: str) -> None:
+    """8.2: the watchdog is never due; a timebase without a frequency makes no nanoseconds."""
+    m = guest(machine(model=model), dec=0x1000)
+    m.set({"host.tb_ticks_per_jiffy": 0, "host.tb_freq": 0})
+    assert call(m, "watchdog_next_timeout") == 0x3FFFFFFF
+    call(m, "kvmppc_emulate_dec")
+    assert "hrtimer_start ns=0 mode=1" in log(m)

@@ -730,3 +730,21 @@ def test_each_operation_is_counted_once(machine: MachineFactory, model: str) -> 
     m.tlbivax(0)
     counts = m.counters()
     assert counts == {"tlbre": 1, "tlbwe": 1, "tlbsx": 1, "tlbilx": 1, "tlbivax": 1}
+
+
+def test_tlb1_compares_isize_with_twc(machine: MachineFactory) -> None:
+    """docs/choices.md: tlbilx T=3 on MAV 2 where MMUCFG[TWC] is set, also without HES."""
+    mmucfg = machine(model="e6500").params["mmucfg"]
+    for twc in (0, 0x8000):
+        m = machine(model="e6500", params={"mmucfg": mmucfg | twc})
+        put(m, 1, 0, V | tsize(4), 0x10000 | M, 0x7000 | 0x3F)
+        m.set({"spr.MAS5": 0, "spr.MAS6": tsize(2)})
+        m.tlbilx(3, 0x10000)
+        assert is_valid(m, 1, 0) == bool(twc)
+
+
+def test_recorded_host_refuses_no_size(machine: MachineFactory) -> None:
+    """mmu-hardware 0.4: whatever tsize_check says."""
+    m = machine(params={"set": "recorded", "tsize_check": 1})
+    assert tlbwe(m, {0: 0x10000000, 1: V | tsize(1), 2: 0x10000}).ret == 0
+    assert is_valid(m, 1, 0)

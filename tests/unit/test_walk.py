@@ -415,3 +415,14 @@ def test_mav1_does_not_walk(machine: MachineFactory, model: str) -> None:
     m = machine(model=model)
     put(m, 1, 0, V | IND | tsize(10), 0x00200000 | M, 0x12300000 | SR)
     assert m.translate(EA, probe=True).real == 0x12334567
+
+
+def test_two_indirect_entries_are_a_machine_check(machine: MachineFactory) -> None:
+    """5.3: with HID0[EN_L2MMU_MHD]; without it the first is walked."""
+    m = walker(machine)
+    indirect(m, index=1)
+    assert m.translate(EA, probe=True).outcome == Outcome.DONE
+    m["spr.HID0"] = 0x40000000
+    found = m.translate(EA)
+    assert (found.outcome, found.ivor) == (TAKEN_BY_HOST, 1)
+    assert made(m)[0] == 0
