@@ -498,8 +498,16 @@ class Writer(ast.NodeTransformer):
         args = function.arguments(node)
         if args is None:
             raise ValueError(f"{self.module.name}: {ast.unparse(node)}: no plain arguments")
-        kinds = list(function.params.values())
-        return ast.Call(node.func, [self._as(arg, kind) for arg, kind in zip(args, kinds, strict=False)], [])
+        made = []
+        for arg, (name, kind) in zip(args, function.params.items(), strict=False):
+            made.append(self._reduced(arg) if function.reduces(name) else self._as(arg, kind))
+        return ast.Call(node.func, made, [])
+
+    def _reduced(self, node: ast.expr) -> ast.expr:
+        """A number modulo 2^64."""
+        if self.scope.modular(node):
+            return self.c(node)
+        return _ull(ast.BinOp(self.v(node), ast.BitAnd(), ast.Constant(_MASK)))
 
     def _as(self, node: ast.expr, kind: Any) -> ast.expr:
         number = is_number(kind) and is_number(self.scope.infer(node))

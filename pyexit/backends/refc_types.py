@@ -2,7 +2,8 @@
 """What is known about the values of the reference, for the modules that Cython compiles (``refc_source``).
 
 A type is a tuple: ("u", n) a number of at most n bits, 64 or fewer; ("w",) one that C arithmetic gives right
-modulo 2^64 only; ("b",) a bool; ("c", module, name) a record; ("list", t), ("dict", t), ("tuple", ts);
+modulo 2^64 only; ("i",) an int that may be negative or larger; ("b",) a bool; ("c", module, name) a record; ("list", t), ("dict", t), ("tuple", ts);
+("row", t) a tuple, range or another sequence of t;
 ("n",) None; ("o",) any object. None is what no assignment has reached yet. The types of parameters, results,
 locals and fields of NamedTuples are the join of all that reaches them, found by going over the program until
 nothing changes. Fields of dataclasses that are ints are registers and words: 64 bits, and a store checks it.
@@ -25,8 +26,21 @@ OBJECT: Type = ("o",)
 BOOL: Type = ("b",)
 NONE: Type = ("n",)
 MODULAR: Type = ("w",)
+INT: Type = ("i",)
 WORD: Type = ("u", 64)
 REF = "pyexit.ref"
+
+#: Parameters of which a function looks at the low 64 bits only, as it cuts them to a register: any number goes.
+REDUCED = {
+    (f"{REF}.hw.core", "ulong"): "value",
+    (f"{REF}.hw.core", "ea_of"): "ea",
+    (f"{REF}.hw.core", "kept"): "value",
+    (f"{REF}.hw.core", "set_mas"): "value",
+    (f"{REF}.hw.core", "ppc_mtspr"): "value",
+}
+
+#: Ints that come from where no type is known, and can be negative.
+SIGNED = {(f"{REF}.kvm.calls", "CallResult"): "ret"}
 
 
 def is_number(kind: Type) -> bool:
@@ -47,9 +61,9 @@ def join(a: Type, b: Type) -> Type:
     kinds = a[0], b[0]
     if kinds == ("u", "u"):
         return "u", max(a[1], b[1])
-    if set(kinds) == {"u", "w"}:
-        return MODULAR
-    if kinds[0] == kinds[1] and kinds[0] in ("list", "dict"):
+    if set(kinds) <= {"u", "w", "i"}:
+        return INT if "i" in kinds else MODULAR
+    if kinds[0] == kinds[1] and kinds[0] in ("list", "dict", "row"):
         return kinds[0], join(a[1], b[1])
     if kinds == ("tuple", "tuple") and len(a[1]) == len(b[1]):
         return "tuple", tuple(join(x, y) for x, y in zip(a[1], b[1], strict=True))
@@ -57,6 +71,15 @@ def join(a: Type, b: Type) -> Type:
         if one[0] == "n" and other[0] in ("c", "list", "dict", "tuple"):
             return other
     return OBJECT
+
+
+def reached(old: Type, found: Type) -> Type:
+    """The type of what is annotated as an int: a value of which nothing is known is checked when it is stored."""
+    if found in (MODULAR, INT):
+        return join(old, INT)
+    if found == BOOL:
+        return join(old, ("u", 1))
+    return join(old, WORD if found == OBJECT else found)
 
 
 def exact(bits: int) -> Type:
@@ -109,6 +132,10 @@ class Function:
     result: Type = None
     locals: dict[str, Type] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)  # the names that it binds
+
+    def reduces(self, name: str) -> bool:
+        """Whether a parameter is taken modulo 2^64."""
+        return REDUCED.get((self.module, self.name)) == name
 
     def arguments(self, node: ast.Call) -> list[ast.expr] | None:
         """The arguments of a call in order; None where they cannot be told."""
@@ -370,6 +397,8 @@ class Program:
                 item.type = self.annotated(self.modules[record.module], item.annotation)
                 if not record.is_tuple:
                     item.type = _words(item.type)
+                if SIGNED.get((record.module, record.name)) == item.name:
+                    item.type = INT
             if record.is_tuple and not any(item.factory for item in record.fields.values()):
                 self.factories.add((record.module, record.name))
         for function in self.functions.values():
@@ -381,7 +410,9 @@ class Program:
         module = self.modules[function.module]
         for arg in function.node.args.args:
             kind = self.annotated(module, arg.annotation)
-            if kind is None and function.escapes:
+            if kind is None and SIGNED.get((function.module, function.name)) == arg.arg:
+                kind = INT
+            if kind is None and (function.escapes or function.reduces(arg.arg)):
                 kind = WORD
             function.params[arg.arg] = kind
         function.result = self.annotated(module, function.node.returns)
@@ -403,7 +434,7 @@ class Program:
                     kind = outside.infer(stmt.value)  # type: ignore[attr-defined]
                     if isinstance(stmt, ast.AnnAssign):
                         kind = self.annotated(module, stmt.annotation)
-                    if kind is not None and kind[0] in ("list", "dict", "c"):
+                    if kind is not None and kind[0] in ("list", "dict", "row", "c"):
                         self.globals[module.name, targets[0].id] = kind
         return self._summary() != before
 
@@ -417,12 +448,16 @@ class Program:
         for name, kind in scope.assignments(function.node):
             if name not in function.params or is_number(function.params[name]):
                 old = function.params if name in function.params else function.locals
-                old[name] = join(old.get(name), OBJECT if kind == MODULAR else kind)
+                if name in function.params:
+                    old[name] = reached(old[name], kind)
+                else:
+                    old[name] = join(old.get(name), INT if kind == MODULAR else kind)
         wants_number = function.result is None or is_number(function.result)
         for node in own_nodes(function.node):
             if isinstance(node, ast.Return) and node.value is not None and wants_number:
                 kind = scope.infer(node.value)
-                function.result = join(function.result, OBJECT if kind in (MODULAR, BOOL) else kind)
+                # The kernel's functions return error numbers too: what is not known may be negative.
+                function.result = reached(function.result, INT if kind == OBJECT else kind)
         self._sweep_calls(scope, function.node)
 
     def _sweep_calls(self, scope: Scope, root: ast.AST) -> None:
@@ -443,25 +478,23 @@ class Program:
             args = function.arguments(node)
             if args is None:
                 for name, kind in function.params.items():
-                    function.params[name] = OBJECT if kind is None or is_number(kind) else kind
+                    function.params[name] = reached(kind, WORD) if kind is None or is_number(kind) else kind
                 function.direct = function.direct and not any(isinstance(a, ast.Starred) for a in node.args)
                 return
             for (name, kind), arg in zip(function.params.items(), args, strict=False):
-                if kind is None or is_number(kind):
-                    found = scope.infer(arg)
-                    function.params[name] = join(kind, OBJECT if found in (MODULAR, BOOL) else found)
+                if not function.reduces(name) and (kind is None or is_number(kind)):
+                    function.params[name] = reached(kind, scope.infer(arg))
         if record is not None and record.is_tuple:
             args = record.arguments(node)
             for place, item in enumerate(record.fields.values()):
                 if args is not None:
                     self._reach_field(scope, item, args[place])
                 elif item.type is None or is_number(item.type):
-                    item.type = OBJECT
+                    item.type = reached(item.type, WORD)
 
     def _reach_field(self, scope: Scope, item: Field, value: ast.expr) -> None:
         if item.type is None or is_number(item.type):
-            found = scope.infer(value)
-            item.type = join(item.type, OBJECT if found in (MODULAR, BOOL) else found)
+            item.type = reached(item.type, scope.infer(value))
 
 
 def _words(kind: Type) -> Type:
@@ -517,7 +550,7 @@ class Scope:
             self._names = function.bound
 
     def inner(self, node: Any) -> Scope:
-        """In a function or lambda inside of this one: parameters and locals are objects, closed over."""
+        """In a function or lambda inside of this one: parameters and locals are objects, ints words."""
         made = self.inside(None)
         made.node, made.is_outermost = node, False
         args = node.args
@@ -525,7 +558,7 @@ class Scope:
         for arg in every:
             plain = arg in args.args
             kind = self.program.annotated(self.module, arg.annotation) if plain and arg.annotation else OBJECT
-            made._objects[arg.arg] = kind or OBJECT
+            made._objects[arg.arg] = kind or WORD
         made._objects |= dict.fromkeys(_targets(node), OBJECT)
         return made
 
@@ -535,7 +568,7 @@ class Scope:
         made.node, made.is_outermost, made._objects = self.node, self.is_outermost, dict(self._objects)
         for part in node.generators if node is not None else ():
             for name, kind in made._bound(part.target, element(made.infer(part.iter))):
-                made._objects[name] = OBJECT if kind is None or is_number(kind) else kind
+                made._objects[name] = kind
         return made
 
     def is_local(self, name: str) -> bool:
@@ -548,7 +581,7 @@ class Scope:
         if function is None or not function.direct:
             return {}
         kinds = {name: kind for name, kind in function.locals.items() if name not in function.params}
-        return {name: kind for name, kind in kinds.items() if kind is not None and kind[0] in "u c list dict"}
+        return {name: kind for name, kind in kinds.items() if kind is not None and kind[0] in ("u", "c", "list", "dict")}
 
     # Assignments
 
@@ -659,7 +692,7 @@ class Scope:
         if kind[0] == "tuple":
             at = self.constant(node.slice)
             return kind[1][at] if at is not None else OBJECT
-        found: Type = kind[1] if kind[0] in ("list", "dict") else OBJECT
+        found: Type = kind[1] if kind[0] in ("list", "dict", "row") else OBJECT
         return found
 
     def _infer_call(self, node: ast.Call) -> Type:
@@ -686,26 +719,24 @@ class Scope:
         if not hasattr(builtins, name):
             return OBJECT
         if name == "int" and len(kinds) == 1:
-            return (
-                ("u", 1)
-                if kinds[0] == BOOL
-                else kinds[0]
-                if kinds[0] is None or is_number(kinds[0])
-                else OBJECT
-            )
+            return reached(None, kinds[0]) if kinds[0] not in (None, OBJECT) else kinds[0]
         if name == "bool":
             return BOOL
         if name == "len":
             return "u", 63
         if name in ("max", "min") and len(kinds) > 1 and None not in kinds:
             if not all(map(is_number, kinds)):
-                return OBJECT
+                return INT
             bits = [bits_of(kind) for kind in kinds]
             return "u", max(bits) if name == "max" else min(bits)
-        if name == "range" and kinds and all(kind is None or is_number(kind) for kind in kinds):
-            return ("list", WORD) if len(kinds) < 3 else OBJECT
+        if name == "range" and kinds and len(kinds) < 3:
+            if kinds[-1] is None or (len(kinds) == 2 and not is_number(kinds[0])):
+                return None if None in kinds else OBJECT
+            return "row", kinds[-1] if is_number(kinds[-1]) else WORD
+        if name == "tuple" and len(kinds) == 1:
+            return None if kinds[0] is None else ("row", element(kinds[0]))
         if name == "enumerate":
-            return "list", ("tuple", (("u", 63), element(kinds[0])))
+            return "row", ("tuple", (("u", 63), element(kinds[0])))
         return None if None in kinds and name in ("max", "min") else OBJECT
 
     def _infer_compare(self, node: ast.Compare) -> Type:
@@ -727,7 +758,7 @@ class Scope:
         if kind is None:
             return None
         inverts = isinstance(node.op, ast.Invert) and (is_number(kind) or kind == MODULAR)
-        return MODULAR if inverts else OBJECT
+        return MODULAR if inverts else INT
 
     def _infer_ifexp(self, node: ast.IfExp) -> Type:
         return join(self.infer(node.body), self.infer(node.orelse))
@@ -763,7 +794,8 @@ class Scope:
         if isinstance(node.op, ast.BitAnd):
             return _and(left, right)
         if not all(is_number(kind) or kind == MODULAR for kind in (left, right)):
-            return OBJECT
+            signed = INT in (left, right) or MODULAR in (left, right) or isinstance(node.op, ast.Sub)
+            return INT if signed else OBJECT
         return self._arithmetic(node, left, right)
 
     def _arithmetic(self, node: ast.BinOp, left: Type, right: Type) -> Type:
@@ -788,7 +820,7 @@ class Scope:
                 return "u", a
             case ast.Mod() if both:
                 return "u", min(a, b)
-        return OBJECT
+        return INT
 
     # Forms
 
@@ -861,14 +893,16 @@ def _and(left: Type, right: Type) -> Type:
         return "u", min(bits_of(left), bits_of(right))
     if is_number(left) or is_number(right):
         return left if is_number(left) else right
-    return MODULAR if left == right == MODULAR else OBJECT
+    if left == right == MODULAR:
+        return MODULAR
+    return OBJECT if OBJECT in (left, right) else INT
 
 
 def element(kind: Type) -> Type:
     """What iteration gives."""
     if kind is None:
         return None
-    if kind[0] == "list":
+    if kind[0] in ("list", "row"):
         found: Type = kind[1]
         return found
     if kind[0] == "tuple":
