@@ -2,11 +2,13 @@
 """What is known about the values of the reference, for the modules that Cython compiles (``refc_source``).
 
 A type is a tuple: ("u", n) a number of at most n bits, 64 or fewer; ("w",) one that C arithmetic gives right
-modulo 2^64 only; ("i",) an int that may be negative or larger; ("b",) a bool; ("c", module, name) a record; ("list", t), ("dict", t), ("tuple", ts);
-("row", t) a tuple, range or another sequence of t;
-("n",) None; ("o",) any object. None is what no assignment has reached yet. The types of parameters, results,
-locals and fields of NamedTuples are the join of all that reaches them, found by going over the program until
-nothing changes. Fields of dataclasses that are ints are registers and words: 64 bits, and a store checks it.
+modulo 2^64 only; ("i",) an int that may be negative or larger; ("b",) a bool; ("c", module, name) a record;
+("list", t), ("dict", t), ("tuple", ts); ("row", t) a tuple, range or another sequence of t; ("n",) None;
+("o",) any object. None is what no assignment has reached yet.
+
+The types of parameters, results, locals and fields of NamedTuples are the join of all that reaches them: the
+program is gone over until nothing changes. Fields of dataclasses that are ints are registers and words:
+64 bits. Where an object is stored as a number, it is checked: a negative or larger one raises OverflowError.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ INT: Type = ("i",)
 WORD: Type = ("u", 64)
 REF = "pyexit.ref"
 
-#: Parameters of which a function looks at the low 64 bits only, as it cuts them to a register: any number goes.
+#: Parameters of which a function looks at the low 64 bits only, as it cuts them to a register.
 REDUCED = {
     (f"{REF}.hw.core", "ulong"): "value",
     (f"{REF}.hw.core", "ea_of"): "ea",
@@ -74,7 +76,7 @@ def join(a: Type, b: Type) -> Type:
 
 
 def reached(old: Type, found: Type) -> Type:
-    """The type of what is annotated as an int: a value of which nothing is known is checked when it is stored."""
+    """The type of what is annotated as an int: an unknown value is checked when it is stored."""
     if found in (MODULAR, INT):
         return join(old, INT)
     if found == BOOL:
@@ -581,7 +583,11 @@ class Scope:
         if function is None or not function.direct:
             return {}
         kinds = {name: kind for name, kind in function.locals.items() if name not in function.params}
-        return {name: kind for name, kind in kinds.items() if kind is not None and kind[0] in ("u", "c", "list", "dict")}
+        return {
+            name: kind
+            for name, kind in kinds.items()
+            if kind is not None and kind[0] in ("u", "c", "list", "dict")
+        }
 
     # Assignments
 

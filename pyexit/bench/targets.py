@@ -19,6 +19,8 @@ from time import perf_counter_ns, thread_time_ns
 from typing import Any
 
 from pyexit.backends._core import ffi, lib
+from pyexit.backends.base import built
+from pyexit.batch import ExitRecord
 from pyexit.bench.machines import EXIT_HV_PRIV, MSR_GS, PC, fill, prepare
 from pyexit.bench.timing import interleaved, noise_floor
 from pyexit.machine import Machine
@@ -241,13 +243,45 @@ def _start(code: str) -> int:
     return min(once() for _ in range(9))
 
 
+def compiled() -> Iterator[Target]:
+    """The compiled reference against the same modules as Python runs them."""
+    if "refc" not in built():
+        yield Target("refc against ref", None, 5, at_least=True, note="refc is not built here")
+        return
+    for what, loop in (("fetch", per_reference_fetch), ("HV_PRIV exit", per_reference_exit)):
+        found = interleaved({name: loop(name) for name in ("ref", "refc")}, rounds=7)
+        note = f"{found['ref'].ns / 1000:.0f} us, {found['refc'].ns / 1000:.0f} us"
+        ratio = found["ref"].ns / found["refc"].ns
+        yield Target(f"refc against ref, {what}", ratio, 5, at_least=True, note=note)
+
+
+def per_reference_fetch(backend: str, times: int = 200) -> Callable[[], float]:
+    """ns of one fetch on a backend that has no loop in C; the entry is the last of 64."""
+    m = prepare(backend=backend)
+    return per_call(m, "kvmppc_load_last_inst", 0, 0, times=times)
+
+
+def per_reference_exit(backend: str, times: int = 100) -> Callable[[], float]:
+    """ns of one whole HV_PRIV exit on such a backend."""
+    m = prepare(backend=backend)
+    m.enter(0)
+    fill(m)  # the first load of a vcpu has flushed its LPID
+    records = [ExitRecord(0, EXIT_HV_PRIV, PC, MSR_GS, 0, 0)] * times
+
+    def run() -> float:
+        begin = perf_counter_ns()
+        m.exits(records)
+        return (perf_counter_ns() - begin) / times
+
+    return run
+
+
 def not_built() -> Iterator[Target]:
     """What this version does not have."""
-    yield Target("refc against ref", None, 5, at_least=True, note="refc is not built yet")
     yield Target("tlbsx against Unicorn's", None, 10, at_least=True, note="the peer is not in this bench yet")
 
 
-ROWS = (exit_against_lwepx, vector_search, batches, raw_call, growth, threads, sizes, not_built)
+ROWS = (exit_against_lwepx, vector_search, batches, raw_call, growth, threads, sizes, compiled, not_built)
 
 
 def measure() -> Iterator[Target]:
