@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from pyexit import Machine
 
-from .kvmsupport import call, log
-from .support import CM, DS, IS, MachineFactory
+from .kvmsupport import ESR_PIL, PROGRAM, RESUME_GUEST, RESUME_HOST, call, log, pending, queued
+from .support import ALL_PERMS, CM, DS, IS, SX, TGS, M, MachineFactory, V, put, tsize
 
 HVA = 0x1_00000000
 NAMES = ("mas0", "mas1", "mas2", "mas7_3", "mas4", "mas6")
@@ -37,9 +39,9 @@ class Row:
     log: tuple[str, ...] = ()  # beginnings of events that must be there too
 
 
-def environment(machine: MachineFactory) -> Machine:
+def environment(machine: MachineFactory, model: str = "e5500") -> Machine:
     """17: guest RAM 0..3FFFFFFF, host pfn = gfn + 80000, 16 bolted TLB1 entries, LPID 2, MSR 0, PID 5."""
-    m = machine("e5500")
+    m = machine(model)
     m.set(
         {
             "kvm.memslot.npages[0]": 0x40000,
@@ -374,3 +376,96 @@ def test_slots(machine: MachineFactory) -> None:
     m = environment(machine)
     for row in SLOTS:
         run(m, row)
+
+
+# 17.1: derived by hand. D9 is in test_config_tlb.py.
+
+PC, EA, WORD = 0x10003234, 0x20005678, 0x60000000
+DSI, DTLB_MISS, HV_PRIV = 2, 13, 41
+NO_FETCH = 0xFFFFFFFF
+
+
+@pytest.mark.parametrize(("cpu", "lpid"), [(5, 7), (4, 6)], ids=["D1", "D2"])
+def test_d1_d2_lpid_of_a_thread(machine: MachineFactory, cpu: int, lpid: int) -> None:
+    """An e6500's odd cpus have a guest's second LPID."""
+    m = environment(machine, "e6500")
+    m.set({"kvm.arch.lpid": 6, "host.cpu": cpu, "host.threads_per_core": 2, "spr.MAS0": 0})
+    m.set({"vcpu.arch.shared.mas1": 0x80050280, "vcpu.arch.shared.mas2": 0x10003004})
+    m.set({"vcpu.arch.shared.mas0": 0, "vcpu.arch.shared.mas7_3": 0x7015})
+    assert call(m, TLBWE) == 0
+    written = [event for event in log(m) if event.startswith("tlbwe ")]
+    assert [event.split("mas8=")[1] for event in written] == [f"{0x80000000 | lpid:#x}"]
+
+
+def test_d3_one_shadow_entry_is_removed(machine: MachineFactory) -> None:
+    """tlbilx T=3: a search with the guest's PID and the VM's LPID, V cleared, MAS5 and MAS8 put back."""
+    m = environment(machine)
+    mas = {"mas0": 0, "mas1": 0x80030280, "mas2": 0x10003004, "mas7_3": 0x7015, "mas6": 0x30000}
+    m.set({f"vcpu.arch.shared.{name}": value for name, value in mas.items()})
+    assert call(m, TLBWE) == 0
+    log(m)
+    call(m, TLBILX_OP, 3, 0x10003000)
+    events = log(m)
+    assert events[0].startswith(SEARCHED.format(0x30000))
+    assert [event.split()[2] for event in events if event.startswith("tlbwe ")] == ["mas1=0x30100"]
+    assert (m["spr.MAS5"], m["spr.MAS8"]) == (0, 0)
+    assert m["e500.gtlb0.mas1[6]"] == 0
+
+
+def at_pc(machine: MachineFactory, perms: int, fetch: str = "merged") -> Machine:
+    """A guest in supervisor state whose pc has a host entry with these permissions, or none with 0."""
+    m = machine("e5500", fetch=fetch)
+    m.set({"vcpu.arch.regs.nip": PC, "vcpu.arch.pid": 5, "vcpu.arch.last_inst": NO_FETCH, "kvm.arch.lpid": 2})
+    if perms:
+        put(m, 1, 5, V | 5 << 16 | tsize(2), PC & ~0xFFF | M, 0x5000 | perms, mas8=TGS | 2)
+        m.store_word(0x5234, WORD)
+    m.events()
+    return m
+
+
+def test_d4_seed_fetch_without_execute_permission(machine: MachineFactory) -> None:
+    """v4, DSI exit: FAIL, PROGRAM with PIL, and an exit to userspace with all ones."""
+    m = at_pc(machine, ALL_PERMS & ~SX, "seed-v4")
+    assert call(m, "kvmppc_handle_exit", DSI) == RESUME_HOST
+    assert m["run.hw.hardware_exit_reason"] == 0xFFFFFFFF_FFFFFFFF
+    assert (pending(m), m["vcpu.arch.queued_esr"]) == ({PROGRAM}, ESR_PIL)
+
+
+def test_d5_merged_fetch_without_execute_permission(machine: MachineFactory) -> None:
+    """6.1, same: the guest goes on, nothing is queued, the DSI is not reflected."""
+    m = at_pc(machine, ALL_PERMS & ~SX)
+    assert call(m, "kvmppc_handle_exit", DSI) == RESUME_GUEST
+    assert (pending(m), m["vcpu.arch.regs.nip"]) == (set(), PC)
+
+
+def test_d6_entry_of_the_pc_is_gone(machine: MachineFactory) -> None:
+    """6.1, HV_PRIV: AGAIN; the guest fetches the same pc once more."""
+    m = at_pc(machine, 0)
+    assert call(m, "kvmppc_handle_exit", HV_PRIV) == RESUME_GUEST
+    assert (pending(m), m["vcpu.arch.regs.nip"]) == (set(), PC)
+    assert m["vcpu.arch.last_inst"] == NO_FETCH
+
+
+def test_d7_data_miss_is_the_guests(machine: MachineFactory) -> None:
+    """The guest's TLB has no entry: DTLB_MISS is queued, with MAS defaults of MAS4; M is dropped."""
+    m = at_pc(machine, ALL_PERMS)
+    m.set({"vcpu.arch.fault_dear": EA, "vcpu.arch.shared.mas4": 0x104})
+    call(m, "kvmppc_handle_exit", DTLB_MISS)
+    assert m["vcpu.arch.shared.mas1"] == 0x80050100
+    assert m["vcpu.arch.shared.mas2"] == EA & ~0xFFF
+    assert "DTLB_MISS" in queued(m)
+
+
+def test_d8_entry_of_the_whole_address_space(machine: MachineFactory) -> None:
+    """32-bit host: TSIZE 22 at 0 ends at FFFFFFFF."""
+    m = machine("e500mc")
+    m.set({"e500.gtlb1.mas1[3]": V | tsize(22), "e500.tlb1_min_eaddr": 0, "e500.tlb1_max_eaddr": 0xFFFFFFFF})
+    assert call(m, "kvmppc_mmu_dtlb_index", 0xFFFFFFFF) == 0x10003
+
+
+def test_d10_mmucsr0_of_0_flushes_shadows_alone(machine: MachineFactory) -> None:
+    m = environment(machine)
+    m.set({"e500.gtlb0.mas1[0]": 0x80000100, "e500.gtlb1.mas1[0]": 0x80000500})
+    call(m, "kvmppc_e500_emul_mt_mmucsr0", 0)
+    assert (m["e500.gtlb0.mas1[0]"], m["e500.gtlb1.mas1[0]"]) == (0x80000100, 0x80000500)
+    assert TLBILX in log(m)
