@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from pyexit.actions import Action
 from pyexit.backends.base import (
+    EVENT,
     EXIT_RECORD,
     PAGE_SIZE,
     RESUME,
@@ -163,7 +164,7 @@ class Lockstep:
         """The state of the first; they are equal."""
         return self._a.state()
 
-    def load_state(self, state: bytes) -> None:
+    def load_state(self, state: bytes | bytearray) -> None:
         """Replace both states; a new scenario begins here."""
         self._a.load_state(state)
         self._b.load_state(state)
@@ -202,6 +203,10 @@ class Lockstep:
         """The events of both, which were equal."""
         taken, self._events = self._events, []
         return taken
+
+    def raw_events(self) -> bytes:
+        """The events of both, packed."""
+        return b"".join(EVENT.pack(event.kind, event.detail, *event.arg) for event in self.events())
 
     def lost_events(self) -> int:
         """Events that found the ring full."""

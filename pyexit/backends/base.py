@@ -71,6 +71,8 @@ class RawResume(NamedTuple):
 #: struct pyexit_exit_record and struct pyexit_resume: what exits() takes and gives, as bytes.
 EXIT_RECORD = struct.Struct("<IIQQQI4x")
 RESUME = struct.Struct("<IIIi")
+#: struct pyexit_event.
+EVENT = struct.Struct("<2I8Q")
 
 
 class RawTranslation(NamedTuple):
@@ -191,7 +193,7 @@ class Backend(Protocol):
     def state(self) -> bytes:
         """A copy of the state block."""
 
-    def load_state(self, state: bytes) -> None:
+    def load_state(self, state: bytes | bytearray) -> None:
         """Replace the state block."""
 
     def read_ram(self, address: int, size: int) -> bytes:
@@ -205,6 +207,9 @@ class Backend(Protocol):
 
     def events(self) -> list[Event]:
         """Take the events out of the ring, oldest first."""
+
+    def raw_events(self) -> bytes:
+        """As events(), each as EVENT packs it: what is only compared need not be unpacked."""
 
     def lost_events(self) -> int:
         """How many events found the ring full since the last question."""

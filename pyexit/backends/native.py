@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
 from pyexit.actions import Action, raw
 from pyexit.backends._core import ffi, lib
 from pyexit.backends.base import (
+    EVENT,
     EXIT_RECORD,
     FETCHES,
     HANDLERS,
@@ -31,7 +31,6 @@ from pyexit.layout import RECORDS
 
 _ARGS = 8  # a call with more arguments gets a longer array
 _EVENTS = 256  # taken out of the ring at a time
-_EVENT = struct.Struct("<2I8Q")  # struct pyexit_event
 _CHUNK = 1024  # bytes of a dirty bitmap looked at together
 
 if lib.pyexit_abi_check(lib.PYEXIT_ABI_MAJOR, lib.PYEXIT_ABI_MINOR):
@@ -231,7 +230,9 @@ class Native:
 
     def write(self, offset: int, data: bytes) -> None:
         """pyexit_state_write()."""
-        check(lib.pyexit_state_write(self.raw, offset, data, len(data)), f"state write at {offset}")
+        error = lib.pyexit_state_write(self.raw, offset, data, len(data))
+        if error:
+            check(error, f"state write at {offset}")
 
     def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
         """Change several places of the state block."""
@@ -243,22 +244,23 @@ class Native:
         data: bytes = self._state[:]
         return data
 
-    def load_state(self, state: bytes) -> None:
+    def load_state(self, state: bytes | bytearray) -> None:
         """pyexit_state_write() of the whole block."""
-        self.write(0, state)
+        self.write(0, ffi.from_buffer(state))
 
     def read_ram(self, address: int, size: int) -> bytes:
         """pyexit_ram_read()."""
         data = ffi.new("uint8_t[]", size)
-        check(lib.pyexit_ram_read(self.raw, address, data, size), f"read of {size} bytes at {address:#x}")
+        error = lib.pyexit_ram_read(self.raw, address, data, size)
+        if error:
+            check(error, f"read of {size} bytes at {address:#x}")
         return bytes(ffi.buffer(data))
 
     def write_ram(self, address: int, data: bytes) -> None:
         """pyexit_ram_write()."""
-        check(
-            lib.pyexit_ram_write(self.raw, address, data, len(data)),
-            f"write of {len(data)} bytes at {address:#x}",
-        )
+        error = lib.pyexit_ram_write(self.raw, address, data, len(data))
+        if error:
+            check(error, f"write of {len(data)} bytes at {address:#x}")
 
     def dirty_pages(self) -> set[int]:
         """The pages of the dirty bitmaps, which are cleared."""
@@ -271,10 +273,15 @@ class Native:
 
     def events(self) -> list[Event]:
         """pyexit_events(), until the ring is empty."""
-        taken: list[Event] = []
+        return [
+            Event(kind, detail, tuple(args)) for kind, detail, *args in EVENT.iter_unpack(self.raw_events())
+        ]
+
+    def raw_events(self) -> bytes:
+        """pyexit_events(), until the ring is empty, as it gives them."""
+        taken = b""
         while count := lib.pyexit_events(self.raw, self._events, _EVENTS):
-            data = ffi.buffer(self._events, count * _EVENT.size)
-            taken += [Event(kind, detail, tuple(args)) for kind, detail, *args in _EVENT.iter_unpack(data)]
+            taken += ffi.buffer(self._events, count * EVENT.size)[:]
         return taken
 
     def lost_events(self) -> int:
@@ -301,8 +308,9 @@ def _pages(item: RamRange, bitmap: bytearray) -> set[int]:
     for start in range(0, len(bitmap), _CHUNK):
         chunk = bitmap[start : start + _CHUNK]
         if chunk != clean[: len(chunk)]:
-            marked = ((start + number, byte) for number, byte in enumerate(chunk) if byte)
-            pages |= {
-                first + 8 * number + bit for number, byte in marked for bit in range(8) if byte >> bit & 1
-            }
+            marked, base = int.from_bytes(chunk, "little"), first + 8 * start
+            while marked:
+                bit = marked.bit_length() - 1
+                pages.add(base + bit)
+                marked ^= 1 << bit
     return pages

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from pyexit.actions import Action, raw
 from pyexit.backends.base import (
+    EVENT,
     EXIT_RECORD,
     FETCHES,
     HANDLERS,
@@ -38,6 +39,9 @@ from pyexit.io.events import Event
 from pyexit.layout import UNION, Layout, Leaf, record
 from pyexit.ref.hw.core import Params as RefParams
 from pyexit.ref.hw.core import params as ref_params
+
+#: So few fields are compared one by one; so short an array, in bytes, is set as a whole.
+_FEW, _SHORT = 16, 1024
 
 #: kvm_run's union is one bytearray in the reference.
 _UNION = "union"
@@ -171,35 +175,30 @@ class Object:
     def __init__(self, start: int, end: int, codec: Codec, obj: Any) -> None:
         self.start, self.end, self.codec, self.obj = start, end, codec, obj
         self.data = bytes(end - start)
-        self._kept: list[tuple[Any, ...]] = [(None,) * len(group.slots) for group in codec.groups]
+        self._kept: list[list[Any]] = [[None] * len(group.slots) for group in codec.groups]
 
     def image(self) -> bytes:
         """The bytes of the record, made anew where a value has changed."""
-        obj, kept = self.obj, self._kept
+        obj, put = self.obj, self.codec.put
         changed: bytearray | None = None
-        for number, (owner, gather, slots) in enumerate(self.codec.groups):
+        for kept, (owner, gather, slots) in zip(self._kept, self.codec.groups, strict=True):
             values = gather(owner(obj))
-            if values != kept[number]:
-                changed = changed or bytearray(self.data)
-                kept[number] = self._taken(slots, kept[number], values, changed)
+            if values == tuple(kept):
+                continue
+            changed = changed or bytearray(self.data)
+            for place, (old, value) in enumerate(zip(kept, values, strict=True)):
+                if value is not old and value != old:
+                    put(changed, slots[place], value)
+                    kept[place] = value[:] if slots[place].length else value
         if changed is not None:
             self.data = bytes(changed)
         return self.data
 
-    def _taken(
-        self, slots: tuple[Slot, ...], kept: tuple[Any, ...], values: tuple[Any, ...], data: bytearray
-    ) -> tuple[Any, ...]:
-        """What is kept of a group's values, put into the bytes where they have changed."""
-        taken = list(kept)
-        for slot, old, value in zip(slots, kept, values, strict=True):
-            if value != old:
-                self.codec.put(data, slot, value)
-                taken[slot.place] = value[:] if slot.length else value
-        return tuple(taken)
-
     def load(self, data: bytes) -> None:
         """Set what differs between the bytes that the object has, which are up to date, and new ones."""
-        new = (int.from_bytes(data, "little") & ~self.codec.padding).to_bytes(len(data), "little")
+        padding, new = self.codec.padding, data
+        if padding:
+            new = (int.from_bytes(data, "little") & ~padding).to_bytes(len(data), "little")
         for slot in self._differing(new):
             owner = self.codec.groups[slot.group].owner(self.obj)
             if slot.length:
@@ -210,7 +209,10 @@ class Object:
 
     def _differing(self, new: bytes) -> list[Slot]:
         """The fields whose bytes differ: halves are compared until a field is left."""
-        old, slots, found = self.data, self.codec.slots, []
+        old, slots = self.data, self.codec.slots
+        if len(slots) <= _FEW:
+            return [slot for slot in slots if old[slot.start : slot.end] != new[slot.start : slot.end]]
+        found: list[Slot] = []
         waiting = [(0, len(slots))]
         while waiting:
             first, end = waiting.pop()
@@ -228,18 +230,36 @@ class Object:
         """Set one field that is no array."""
         value = int.from_bytes(data[slot.start : slot.end], "little")
         setattr(owner, slot.name, value)
-        kept, place = self._kept[slot.group], slot.place
-        self._kept[slot.group] = (*kept[:place], value, *kept[place + 1 :])
+        self._kept[slot.group][slot.place] = value
 
     def _set_array(self, slot: Slot, owner: Any, data: bytes) -> None:
         """Set the elements of an array from the first to the last that differ."""
-        after, before = data[slot.start : slot.end], self.data[slot.start : slot.end]
-        differing = int.from_bytes(after, "little") ^ int.from_bytes(before, "little")
-        bits = 8 * slot.size
-        first, end = ((differing & -differing).bit_length() - 1) // bits, -(-differing.bit_length() // bits)
-        values = struct.unpack_from(f"<{end - first}{slot.code}", after, first * slot.size)
+        first, end = 0, slot.end - slot.start
+        if end > _SHORT:
+            first, end = _span(self.data[slot.start : slot.end], data[slot.start : slot.end])
+        first, end = first // slot.size, -(-end // slot.size)
+        values = struct.unpack_from(f"<{end - first}{slot.code}", data, slot.start + first * slot.size)
         getattr(owner, slot.name)[first:end] = values
         self._kept[slot.group][slot.place][first:end] = values
+
+
+def _span(old: bytes, new: bytes) -> tuple[int, int]:
+    """From the first byte that differs to the last, by halves; there is one."""
+    first, end = 0, len(old)
+    while end - first > 1:
+        middle = (first + end) // 2
+        if old[first:middle] != new[first:middle]:
+            end = middle
+        else:
+            first = middle
+    begin, end = first, len(old)
+    while end - first > 1:
+        middle = (first + end) // 2
+        if old[middle:end] != new[middle:end]:
+            first = middle
+        else:
+            end = middle
+    return begin, end
 
 
 class Reference:
@@ -408,10 +428,11 @@ class Reference:
             self._touched = False
         return b"".join([item.data for item in self._objects])
 
-    def load_state(self, state: bytes) -> None:
+    def load_state(self, state: bytes | bytearray) -> None:
         """Set every object from a state block."""
         if self._touched:
             self.state()
+        state = bytes(state)
         for item in self._objects:
             data = state[item.start : item.end]
             if data != item.data:
@@ -436,6 +457,13 @@ class Reference:
         """The events so far."""
         ring = self._world.hw.events
         taken = [Event(event.kind, event.detail, tuple(event.arg)) for event in ring]
+        ring.clear()
+        return taken
+
+    def raw_events(self) -> bytes:
+        """The events so far as struct pyexit_event."""
+        ring = self._world.hw.events
+        taken = b"".join([EVENT.pack(event.kind, event.detail, *event.arg) for event in ring])
         ring.clear()
         return taken
 

@@ -41,8 +41,8 @@ REDUCED = {
     (f"{REF}.hw.core", "ppc_mtspr"): "value",
 }
 
-#: Ints that come from where no type is known, and can be negative.
-SIGNED = {(f"{REF}.kvm.calls", "CallResult"): "ret"}
+#: Names of what may hold an error number of the kernel, which is negative.
+SIGNED = ("ret", "result", "r")
 
 
 def is_number(kind: Type) -> bool:
@@ -399,7 +399,7 @@ class Program:
                 item.type = self.annotated(self.modules[record.module], item.annotation)
                 if not record.is_tuple:
                     item.type = _words(item.type)
-                if SIGNED.get((record.module, record.name)) == item.name:
+                if item.type is None and item.name in SIGNED:
                     item.type = INT
             if record.is_tuple and not any(item.factory for item in record.fields.values()):
                 self.factories.add((record.module, record.name))
@@ -412,7 +412,7 @@ class Program:
         module = self.modules[function.module]
         for arg in function.node.args.args:
             kind = self.annotated(module, arg.annotation)
-            if kind is None and SIGNED.get((function.module, function.name)) == arg.arg:
+            if kind is None and arg.arg in SIGNED:
                 kind = INT
             if kind is None and (function.escapes or function.reduces(arg.arg)):
                 kind = WORD

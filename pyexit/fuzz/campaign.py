@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from time import perf_counter
 from typing import NamedTuple
 
@@ -19,6 +21,9 @@ MODELS = ("e500mc", "e5500", "e6500")
 
 #: How often each kind is drawn.
 WEIGHTS = {"fetch": 3, "exit": 5, "mmio": 3, "life": 5, "engine": 3, "ioctl": 2}
+
+#: Scenarios leave no cycles behind, so that the collector need not look for them every hundred.
+_GC_THRESHOLDS = (100_000, 20, 20)
 
 #: Scenarios between two looks at the clock, and of one machine before the next has its turn.
 TURN = 100
@@ -55,15 +60,20 @@ class Tally:
     findings: list[Finding] = field(default_factory=list)
 
 
-class Places(dict[str, tuple[int, int]]):
-    """Where fields begin and end in the state block, looked up once each."""
+#: Packs one field of so many bytes.
+_PACK = {size: Struct(code).pack_into for size, code in ((1, "<B"), (2, "<H"), (4, "<I"), (8, "<Q"))}
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
 
-    def __missing__(self, name: str) -> tuple[int, int]:
+class Places(dict[str, tuple[Callable[..., None], int, int]]):
+    """How fields are put into the state block, where, and what they are at the beginning; looked up once."""
+
+    def __init__(self, layout: Layout, original: bytes) -> None:
+        self._layout, self._original = layout, original
+
+    def __missing__(self, name: str) -> tuple[Callable[..., None], int, int]:
         field = self._layout.field(name)
-        place = self[name] = field.offset, field.offset + field.size
+        old = int.from_bytes(self._original[field.offset : field.offset + field.size], "little")
+        place = self[name] = _PACK[field.size], field.offset, old
         return place
 
 
@@ -74,32 +84,35 @@ class Contender:
         self.setup = setup
         start = beginning(setup)
         self.state = bytearray(start.data)
-        self._original = start.data
         self.pair = Pair((backends[0], backends[1]), setup.options()) if len(backends) > 1 else None
         self.single = Single(backends[0], setup.options()) if self.pair is None else self.pair.a
         self.layout: Layout = self.single.layout
-        self._places = Places(self.layout)
+        self._places = Places(self.layout, start.data)
         self.draw = Draw(seed, self.single.core.params, start["kvm.arch.lpid"])
         self.functions = self.single.functions if self.pair is None else self.pair.functions
 
-    def state_of(self, plan: Plan) -> bytes:
+    def state_of(self, plan: Plan) -> bytearray:
         """The state in which a plan begins: the fields are laid over, and taken back by forget()."""
         state, places = self.state, self._places
         for name, value in plan.values.items():
-            start, end = places[name]
-            state[start:end] = value.to_bytes(end - start, "little")
-        return bytes(state)
+            pack, start, _ = places[name]
+            pack(state, start, value)
+        return state
 
     def forget(self, plan: Plan) -> None:
         """Take back what state_of() laid over."""
-        state, original, places = self.state, self._original, self._places
+        state, places = self.state, self._places
         for name in plan.values:
-            start, end = places[name]
-            state[start:end] = original[start:end]
+            pack, start, old = places[name]
+            pack(state, start, old)
 
     def known(self, plan: Plan) -> Plan:
         """The plan without calls that a backend does not have yet."""
-        plan.steps = [step for step in plan.steps if step.call is None or step.call in self.functions]
+        functions = self.functions
+        for step in plan.steps:
+            if step.call is not None and step.call not in functions:
+                plan.steps = [step for step in plan.steps if step.call is None or step.call in functions]
+                break
         return plan
 
     def close(self) -> None:
@@ -119,6 +132,7 @@ class Campaign:
         varied: bool = True,
     ) -> None:
         self.tally = Tally()
+        self._counts = {kind: _counting(self.tally, kind) for kind in KINDS}
         self._kinds = [kind for kind in kinds for _ in range(WEIGHTS[kind])]
         self._contenders = [
             Contender(setup, (seed << 16) + number, backends)
@@ -135,6 +149,16 @@ class Campaign:
         max_scenarios: int = 0,
     ) -> Tally:
         """Run until the time, the findings or the scenarios are enough."""
+        thresholds = gc.get_threshold()
+        gc.set_threshold(*_GC_THRESHOLDS)
+        try:
+            return self._run(seconds, max_findings, tell, max_scenarios)
+        finally:
+            gc.set_threshold(*thresholds)
+
+    def _run(
+        self, seconds: float, max_findings: int, tell: Callable[[Tally], None], max_scenarios: int
+    ) -> Tally:
         start = perf_counter()
         turn = 0
         while True:
@@ -155,7 +179,7 @@ class Campaign:
         plan = contender.known(KINDS[draw.pick(self._kinds)](draw))
         state = contender.state_of(plan)
         self.tally.scenarios += 1
-        count = _counting(self.tally, plan.kind)
+        count = self._counts[plan.kind]
         if contender.pair is None:
             _run_single(contender.single, state, plan, count)
         else:
@@ -183,7 +207,7 @@ def setups(model: str) -> list[Setup]:
     ]
 
 
-def _run_single(single: Single, state: bytes, plan: Plan, count: Callable[[Step, Answer], None]) -> None:
+def _run_single(single: Single, state: bytearray, plan: Plan, count: Callable[[Step, Answer], None]) -> None:
     single.begin(state, plan.mem)
     waiting = list(reversed(plan.steps))
     while waiting:
@@ -196,9 +220,11 @@ def _run_single(single: Single, state: bytes, plan: Plan, count: Callable[[Step,
 
 
 def _counting(tally: Tally, kind: str) -> Callable[[Step, Answer], None]:
+    outcomes = tally.outcomes
+
     def count(step: Step, answer: Answer) -> None:
         tally.steps += 1
-        tally.outcomes[kind, label(step, answer)] += 1
+        outcomes[kind, label(step, answer)] += 1
 
     return count
 
@@ -220,7 +246,7 @@ def label(step: Step, answer: Answer) -> str:
     return "stop" if kind == "stop" else "refused"
 
 
-def scenario_of(contender: Contender, state: bytes, plan: Plan, steps: Sequence[Step]) -> Scenario:
+def scenario_of(contender: Contender, state: bytearray, plan: Plan, steps: Sequence[Step]) -> Scenario:
     """A plan as a scenario that stands alone."""
     setup = contender.setup
     return Scenario(
@@ -229,7 +255,7 @@ def scenario_of(contender: Contender, state: bytes, plan: Plan, steps: Sequence[
         setup.fetch,
         vcpus=2,
         ram=tuple((item.base, item.size) for item in contender.single.core.options.ram),
-        state=contender.layout.values(state),
+        state=contender.layout.values(bytes(state)),
         mem={address: word for address, word in plan.mem.items() if _is_ram(contender, address)},
         steps=list(steps),
         handler=setup.handler,

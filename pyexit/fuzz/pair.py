@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pyexit.backends.base import EXIT_RECORD, PAGE_SIZE, RESUME, Backend, Options, RawResume, create, release
+from pyexit.backends.base import (
+    EVENT,
+    EXIT_RECORD,
+    PAGE_SIZE,
+    RESUME,
+    Backend,
+    Options,
+    RawResume,
+    create,
+    release,
+)
 from pyexit.io.events import Event, stop_text
 from pyexit.layout import Difference as FieldDifference
 from pyexit.layout import Layout, encode
@@ -42,7 +52,7 @@ class Single:
         self.functions = frozenset(self.core.call_names())
         self._words: list[int] = []
 
-    def begin(self, state: bytes, mem: Mapping[int, int]) -> None:
+    def begin(self, state: bytes | bytearray, mem: Mapping[int, int]) -> None:
         """The state and the RAM words in which a scenario begins."""
         for address in self._words:
             self.core.write_ram(address, bytes(4))
@@ -150,7 +160,7 @@ class Pair:
 
     def run(
         self,
-        state: bytes,
+        state: bytes | bytearray,
         mem: Words,
         steps: Sequence[Step],
         seen: Callable[[Step, Answer], None] | None = None,
@@ -176,14 +186,14 @@ class Pair:
                 break  # what a kernel that has stopped would do next means nothing
         return made, None
 
-    def _begin(self, state: bytes, mem: Words) -> None:
+    def _begin(self, state: bytes | bytearray, mem: Words) -> None:
         for page in self._pages:
             self.a.clean(page)
             self.b.clean(page)
         self._pages = set()
         for single in (self.a, self.b):
             single.begin(state, mem)
-            single.core.events()
+            single.core.raw_events()
             single.core.lost_events()
             single.pages()
 
@@ -195,11 +205,15 @@ class Pair:
             found = self.layout.diff(left, right)
             if found:
                 return found[0]
-        return self._compare_events(self.a.core.events(), self.b.core.events()) or self._compare_ram()
+        return self._compare_events(self.a.core.raw_events(), self.b.core.raw_events()) or self._compare_ram()
 
-    def _compare_events(self, a: list[Event], b: list[Event]) -> tuple[str, object, object] | None:
-        if a == b:
+    def _compare_events(self, left_raw: bytes, right_raw: bytes) -> tuple[str, object, object] | None:
+        if left_raw == right_raw:
             return None
+        a, b = (
+            [Event(kind, detail, tuple(args)) for kind, detail, *args in EVENT.iter_unpack(raw)]
+            for raw in (left_raw, right_raw)
+        )
         for index in range(max(len(a), len(b))):
             left = str(a[index]) if index < len(a) else None
             right = str(b[index]) if index < len(b) else None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pyexit.fuzz import pools
 from pyexit.fuzz.pools import CE, CM, DE, DS, EE, FP, GS, IND, IPROT, IS, ME, PR, SPV, TGS, TS, VF, V
@@ -31,21 +32,34 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
 
 
+class Pick(Protocol):
+    """One of a pool."""
+
+    def __call__(self, pool: Sequence[T], /) -> T:
+        """One of a pool."""
+
+
+def _picking(uniform: Callable[[], float]) -> Pick:
+    """Draw.pick: a closure, as a scenario calls it twenty times."""
+
+    def pick(pool: Sequence[T], /) -> T:
+        return pool[int(uniform() * len(pool))]
+
+    return pick
+
+
 class Draw:
     """A source of seeded draws for a machine of some parameters."""
 
     def __init__(self, seed: int, params: dict[str, Any], lpid: int) -> None:
         self._random = Random(seed)
         self._uniform = self._random.random
+        self.pick = _picking(self._uniform)
         self.width: int = params["width"]
         self.params, self.lpid = params, lpid
         self.keep: list[int] = params["mas_mask"]
         self.pages: tuple[int, ...] = pools.PAGES_64 if self.width == 64 else pools.PAGES
         self.ulong: int = (1 << self.width) - 1
-
-    def pick(self, pool: Sequence[T]) -> T:
-        """One of a pool."""
-        return pool[int(self._uniform() * len(pool))]
 
     def chance(self, share: float) -> bool:
         """Whether something happens."""
@@ -99,13 +113,19 @@ def host_entry(draw: Draw, values: Values, ea: int, pid: int, space: int, index:
         word, row = "htlb0", (mas2 >> 12) % draw.params["tlb0_sets"] * ways + index % ways
     else:
         word, row = "htlb1", (3 + index) % draw.params["tlb1_entries"]
-    keep = draw.keep
-    values[f"{word}.mas1[{row}]"] = mas1 & keep[1]
-    values[f"{word}.mas2[{row}]"] = mas2 & keep[2]
-    values[f"{word}.mas3[{row}]"] = (real & 0xFFFFF000 | pick(pools.PERMS)) & keep[3]
-    values[f"{word}.mas7[{row}]"] = real >> 32 & keep[7]
-    values[f"{word}.mas8[{row}]"] = mas8 & keep[8]
+    keep, (name1, name2, name3, name7, name8) = draw.keep, entry_names(word, row)
+    values[name1] = mas1 & keep[1]
+    values[name2] = mas2 & keep[2]
+    values[name3] = (real & 0xFFFFF000 | pick(pools.PERMS)) & keep[3]
+    values[name7] = real >> 32 & keep[7]
+    values[name8] = mas8 & keep[8]
     return real
+
+
+@cache
+def entry_names(word: str, row: int) -> tuple[str, ...]:
+    """The fields of an entry of the host's TLBs; made once, as to make names is what a draw costs."""
+    return tuple(f"{word}.mas{number}[{row}]" for number in (1, 2, 3, 7, 8))
 
 
 def near_miss(draw: Draw, mas1: int, mas2: int, mas8: int, size: int) -> tuple[int, int, int]:

@@ -89,12 +89,11 @@ def same_page(mas1: int, mas2: int, ea: int) -> bool:
 
 
 def entry_matches(hw: Hardware, core: int, place: Place, ea: int, space: Space) -> bool:
-    """Whether an entry translates `ea` in `space` (mmu-hardware 5)."""
+    """Whether a valid entry translates `ea` in `space` (mmu-hardware 5)."""
     params, tlb = hw.params, htlb(hw, core, place.tlbsel)
     mas1, mas8 = tlb.mas1[place.entry], tlb.mas8[place.entry]
     return (
-        bool(mas1 & MAS1_V)
-        and bool(mas1 & MAS1_TS) == bool(space.ts)
+        bool(mas1 & MAS1_TS) == bool(space.ts)
         and tid_of(params, mas1) in (0, space.pid)
         and bool(mas8 & MAS8_TGS) == bool(space.gs)
         and mas8 & params.lpid_mask in (0, space.lpid)
@@ -103,18 +102,21 @@ def entry_matches(hw: Hardware, core: int, place: Place, ea: int, space: Space) 
     )
 
 
-def candidates(params: Params, ea: int) -> Iterator[Place]:
-    """Where an entry for `ea` can be, in the order of the search (mmu-hardware 5.3)."""
+def candidates(hw: Hardware, core: int, ea: int) -> Iterator[Place]:
+    """The valid entries that `ea` can have, in the order of the search (mmu-hardware 5.3)."""
+    params, tlb0, tlb1 = hw.params, hw.htlb0[core], hw.htlb1[core]
     first = set_of(params, ea) * params.tlb0_ways
-    for way in range(params.tlb0_ways):
-        yield Place(0, first + way)
+    for entry in range(first, first + params.tlb0_ways):
+        if tlb0.mas1[entry] & MAS1_V:
+            yield Place(0, entry)
     for entry in range(params.tlb1_entries):
-        yield Place(1, entry)
+        if tlb1.mas1[entry] & MAS1_V:
+            yield Place(1, entry)
 
 
 def ppc_tlb_search(hw: Hardware, core: int, ea: int, space: Space) -> list[Place]:
     """All entries that translate `ea` in `space`; the first is the one that counts (mmu-hardware 5.3)."""
-    return [place for place in candidates(hw.params, ea) if entry_matches(hw, core, place, ea, space)]
+    return [place for place in candidates(hw, core, ea) if entry_matches(hw, core, place, ea, space)]
 
 
 def log_multi_hit(hw: Hardware, ea: int, found: list[Place]) -> None:
