@@ -18,7 +18,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from pyexit import scenario as scenarios
 from pyexit.backends.base import Result
 from pyexit.errors import Divergence, FieldError, ScenarioError, VectorError
 from pyexit.io.events import STOPS, UNRECORDED, Event, stop_text
@@ -35,6 +34,8 @@ from pyexit.io.vectors import (
 )
 from pyexit.layout import UNION, UNION_LISTED, element, record, recorded_name
 from pyexit.machine import Machine, Outcome, Snapshot
+from pyexit.playback import replays
+from pyexit.scenario import compare_sequence
 
 WHOLE = "(whole)"  # after the name of a suite: its sequences, each as one case
 SCENARIOS = "scenarios"  # the suite under which scenarios are counted
@@ -403,7 +404,7 @@ def compare_events(case: Case, got: Outputs, fields: frozenset[str]) -> Iterator
     """The ordered events; printk and WARN by kind and level."""
     expected = tuple(map(comparable, case.events))
     found = tuple(comparable(str(event)) for event in got.events if event.kind not in UNRECORDED)
-    for part in scenarios.compare_sequence("events", expected, found):
+    for part in compare_sequence("events", expected, found):
         yield Part(*part)
 
 
@@ -557,16 +558,15 @@ class Run:
         if self.text and self.text not in f"{SCENARIOS}:{path.name}":
             return
         try:
-            read = scenarios.read(path)
-            full = scenarios.recorded(read, self.backends[0])
-        except Divergence:
-            full = read
+            found = replays(path, self.backends)
         except (ValueError, TypeError, LookupError, OSError) as error:
             raise VectorError(
                 str(error) if isinstance(error, ScenarioError) else f"{path}: {error}"
             ) from None
-        for backend in self.backends:
-            self._count(SCENARIOS, backend, path.name, "", partial(_replay, full))
+        for replay in found:
+            parts = [Part(f"step {step}: {part}", *pair) for step, part, *pair in replay.found]
+            self._count(SCENARIOS, replay.backend, path.name, "", partial(_as_found, parts))
+            self.report.tally(SCENARIOS, replay.backend).seconds += replay.seconds
         yield
 
     def _count(
@@ -588,9 +588,9 @@ class Run:
         self.report.failures.append(Failure(suite, backend, case, label, parts))
 
 
-def _replay(scenario: scenarios.Scenario, backend: str) -> list[Part]:
-    found = scenarios.replay(scenario, backend)
-    return [Part(f"step {step}: {part}", expected, got) for step, part, expected, got in found]
+def _as_found(parts: list[Part], backend: str) -> list[Part]:
+    """What a replay, already done, has found."""
+    return parts
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:

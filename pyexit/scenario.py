@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
+from zlib import crc32
 
 from pyexit.actions import Action
 from pyexit.actions import check as check_actions
@@ -49,7 +52,7 @@ class Expect:
     `ret` of guest_op, interrupt and pending is the outcome, their `value` the ivor. The `ret` of enter, exit
     and exits is what KVM_RUN returns, their `value` where the vcpu goes on. `out` holds every field that
     changes. `error` is the name of an errno, `stop` the text of a BUG or hang (io/events.py): a step that
-    ended so has neither `ret` nor `value`.
+    ended so has neither `ret` nor `value`. `crc` is the CRC-32 of the whole state block after the step.
     """
 
     ret: int | None = None
@@ -58,6 +61,11 @@ class Expect:
     out: Values | None = None
     events: tuple[str, ...] | None = None
     stop: str | None = None
+    crc: int | None = None
+
+
+#: The wish to know only ret, value, error and stop.
+NOTHING = Expect()
 
 
 @dataclass(slots=True)
@@ -159,7 +167,7 @@ def replay(scenario: Scenario, backend: str | None = None) -> list[Mismatch]:
     found: list[Mismatch] = []
     with scenario.machine(backend) as machine:
         for number, step in enumerate(scenario.steps):
-            got = perform(machine, step)
+            got = perform(machine, step, step.expect or NOTHING)
             if step.expect is not None:
                 found += [Mismatch(number, *part) for part in compare(step.expect, got)]
     return found
@@ -175,13 +183,16 @@ def recorded(scenario: Scenario, backend: str | None = None) -> Scenario:
     return replace(scenario, steps=steps)
 
 
-def perform(machine: Machine, step: Step) -> Expect:
-    """Make one step; everything that it came to."""
+def perform(machine: Machine, step: Step, wanted: Expect | None = None) -> Expect:
+    """Make one step; what it came to: what `wanted` has, or all but the CRC."""
     for address, word in step.ram.items():
         machine.store_word(address, word)
-    machine.set(step.set)
-    before = machine.snapshot()
-    machine.events()
+    if step.set:
+        machine.set(step.set)
+    before = machine.snapshot() if wanted is None or wanted.out is not None else None
+    observed = wanted is None or wanted.events is not None
+    if observed:
+        machine.events()
     got = Expect()
     try:
         if step.call is not None:
@@ -192,8 +203,12 @@ def perform(machine: Machine, step: Step) -> Expect:
             got.ret, got.value = int(answer[0]), answer[1:]
     except OSError as error:
         got.error = errno_name(error)
-    got.out = {change.field: change.b for change in before.diff(machine.snapshot())}
-    got.events = tuple(map(str, machine.events()))
+    if before is not None:
+        got.out = {change.field: change.b for change in before.diff(machine.snapshot())}
+    if observed:
+        got.events = tuple(map(str, machine.events()))
+    if wanted is not None and wanted.crc is not None:
+        got.crc = crc32(machine.snapshot().data)
     return got
 
 
@@ -292,6 +307,8 @@ def compare(expect: Expect, got: Expect) -> Iterator[tuple[str, object, object]]
         wanted, found = getattr(expect, part), getattr(got, part)
         if found != wanted and (part != "ret" or wanted is not None):
             yield part, wanted, found
+    if expect.crc is not None and got.crc != expect.crc:
+        yield "crc", expect.crc, got.crc
     if expect.value is not None:
         yield from compare_sequence("value", expect.value, got.value or ())
     if expect.out is not None:
@@ -321,51 +338,99 @@ def _compare_out(expected: Values, got: Values) -> Iterator[tuple[str, object, o
 # Files
 
 
+class File(Protocol):
+    """A scenario file that grows by a step at a time (io/scn.py, io/scn_json.py)."""
+
+    def add(self, step: Step) -> None:
+        """One more step."""
+
+    def finish(self) -> None:
+        """Write what waits, and the end; the file stays open."""
+
+
 def read(path: str | Path) -> Scenario:
     """The scenario of a .scn.jsonl or .scn file; ScenarioError says what is wrong with it, and where."""
+    scenario, steps = stream(path)
+    scenario.steps = list(steps)
+    return scenario
+
+
+def stream(path: str | Path) -> tuple[Scenario, Iterator[Step]]:
+    """The scenario of a file without its steps, and those, read and checked as they are asked for.
+
+    For recordings that are larger than memory. ScenarioError as read().
+    """
     from pyexit.io import scn, scn_json
 
-    data = Path(path).read_bytes()
-    try:
-        if data.startswith(scn.MAGIC):
-            return check(scn.unpack(data))
-        return check(scn_json.unpack(data))
-    except ScenarioError as error:
-        raise ScenarioError(f"{path}: {error}") from None
+    with ExitStack() as stack:
+        file = stack.enter_context(Path(path).open("rb"))
+        form = scn if file.read(len(scn.MAGIC)) == scn.MAGIC else scn_json
+        file.seek(0)
+        try:
+            scenario, steps = form.stream(file)
+            _check_header(scenario)
+        except ScenarioError as error:
+            raise ScenarioError(f"{path}: {error}") from None
+        stack.pop_all()
+    return scenario, _checked(path, file, steps)
+
+
+def _checked(path: str | Path, file: BinaryIO, steps: Iterator[Step]) -> Iterator[Step]:
+    with file:
+        try:
+            for number, step in enumerate(steps):
+                _check_step(number, step)
+                yield step
+        except ScenarioError as error:
+            raise ScenarioError(f"{path}: {error}") from None
 
 
 def write(scenario: Scenario, path: str | Path) -> None:
     """Write to `path`, whose name ends in .scn.jsonl (JSON lines) or .scn (compact)."""
+    Path(path).write_bytes(form_of(path).pack(check(scenario)))
+
+
+def form_of(path: str | Path) -> ModuleType:
+    """The module of the form that a file's name asks for: pack(), stream() and File."""
     from pyexit.io import scn, scn_json
 
     name = str(path)
     if name.endswith(".scn.jsonl"):
-        Path(path).write_bytes(scn_json.pack(check(scenario)))
-    elif name.endswith(".scn"):
-        Path(path).write_bytes(scn.pack(check(scenario)))
-    else:
-        raise ValueError(f"{name}: a scenario's file name ends in .scn.jsonl or .scn")
+        return scn_json
+    if name.endswith(".scn"):
+        return scn
+    raise ValueError(f"{name}: a scenario's file name ends in .scn.jsonl or .scn")
 
 
 def check(scenario: Scenario) -> Scenario:
     """The scenario, if its parts go together."""
-    if scenario.quirks:
-        raise ScenarioError(f"unknown quirk {scenario.quirks[0]!r}: none can be turned off yet")
+    _check_header(scenario)
     for number, step in enumerate(scenario.steps):
-        if step.call is not None and step.verb is not None:
-            raise ScenarioError(f"step {number}: a step has a call or a verb, not both")
-        if step.verb is not None and step.verb not in VERBS:
-            raise ScenarioError(f"step {number}: unknown verb {step.verb!r}{nearest(step.verb, VERBS)}")
-        if step.verb is not None and len(step.args) != VERBS[step.verb]:
-            raise ScenarioError(f"step {number}: {step.verb} takes {VERBS[step.verb]} arguments")
-        if step.args and step.call is None and step.verb is None:
-            raise ScenarioError(f"step {number}: arguments without a call or a verb")
-        _check_step_actions(number, step)
+        _check_step(number, step)
     return scenario
 
 
+def _check_header(scenario: Scenario) -> None:
+    if scenario.quirks:
+        raise ScenarioError(f"unknown quirk {scenario.quirks[0]!r}: none can be turned off yet")
+
+
+def _check_step(number: int, step: Step) -> None:
+    if step.verb is not None:
+        if step.call is not None:
+            raise ScenarioError(f"step {number}: a step has a call or a verb, not both")
+        if step.verb not in VERBS:
+            raise ScenarioError(f"step {number}: unknown verb {step.verb!r}{nearest(step.verb, VERBS)}")
+        if len(step.args) != VERBS[step.verb]:
+            raise ScenarioError(f"step {number}: {step.verb} takes {VERBS[step.verb]} arguments")
+    elif step.args and step.call is None:
+        raise ScenarioError(f"step {number}: arguments without a call or a verb")
+    if step.actions:
+        _check_step_actions(number, step)
+
+
 def _check_step_actions(number: int, step: Step) -> None:
-    if step.actions and step.verb != "interleave":
+    if step.verb != "interleave":
         raise ScenarioError(f"step {number}: actions without the verb interleave")
     try:
         check_actions(step.actions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyexit.backends.base import FETCHES, MODELS, check_name
+from pyexit.scenario import form_of
 
 if TYPE_CHECKING:
     from pyexit.guest.board import Settings
     from pyexit.guest.console import Console
     from pyexit.guest.stat import Statistics
+    from pyexit.recording import Recording
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -27,6 +30,7 @@ EPILOG = """examples:
   pyexit run                                              the bundled guest: it checks itself
   pyexit run /usr/lib/u-boot/qemu-ppce500/uboot.elf       U-Boot; the terminal is its console
   pyexit run uboot.elf --script commands.txt --transcript out.txt
+  pyexit run --record boot.scn && pyexit check boot.scn   replayed without an engine
 
 The exit status is the guest's verdict: 0, or 1 if it failed; 2 for bad input.
 Needs pip install pyexit[guest].
@@ -47,6 +51,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--transcript", metavar="FILE", type=Path, help=_TRANSCRIPT_HELP)
     parser.add_argument("--stat", action="store_true", help="print the table of exits at the end")
     parser.add_argument("--trace", metavar="FILE", type=Path, help="write the kernel's trace events, as text")
+    parser.add_argument("--record", metavar="FILE", type=Path, help=_RECORD_HELP)
     parser.add_argument("--backend", metavar="NAME", help="native, ref or lockstep; default: native")
     parser.add_argument("--model", choices=list(MODELS), default="e500mc", help=_MODEL_HELP)
     parser.add_argument("--fetch", choices=list(FETCHES), default="merged", help="the fetch strategy")
@@ -60,6 +65,7 @@ _SCRIPT_HELP = (
     "press a key at U-Boot's autoboot line, type a line at each prompt, end at the prompt after the last"
 )
 _TRANSCRIPT_HELP = "write what the guest prints, from its first line on and without the autoboot line"
+_RECORD_HELP = "write the run as a scenario, .scn or .scn.jsonl, which pyexit check replays"
 _MODEL_HELP = "e500mc; Unicorn cannot execute a guest of the 64-bit models"
 _TICKS_HELP = "timebase ticks that pass with each read of the timebase; default: 40000, 0.1 ms"
 
@@ -76,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         settings = _settings(args, stack, counts)
         machine = board.Board(image, stack.enter_context(_console(args)), settings)
         stack.callback(machine.close)
+        stack.enter_context(_between_steps(machine.recording))
         try:
             status = machine.run()
         except (board.GuestError, vcpu.KernelStop) as error:
@@ -101,13 +108,21 @@ def _check(args: argparse.Namespace) -> None:
     for path in (args.image, args.script):
         if path is not None and not path.is_file():
             raise ValueError(f"{path}: no such file")
+    if args.record is not None:
+        form_of(args.record)
+        if not args.record.parent.is_dir():
+            raise ValueError(f"{args.record.parent}: no such folder")
 
 
 def _settings(args: argparse.Namespace, stack: ExitStack, counts: Statistics | None) -> Settings:
     from pyexit.guest import board, console, stat
 
     settings = board.Settings(
-        memory=args.memory * MIB, backend=args.backend, fetch=args.fetch, ticks_per_mftb=args.ticks
+        memory=args.memory * MIB,
+        backend=args.backend,
+        fetch=args.fetch,
+        ticks_per_mftb=args.ticks,
+        record=args.record,
     )
     settings.sinks.append(_print)
     if counts is not None:
@@ -119,6 +134,19 @@ def _settings(args: argparse.Namespace, stack: ExitStack, counts: Statistics | N
     if args.trace is not None:
         settings.on_events = stat.Trace(stack.enter_context(args.trace.open("w"))).add
     return settings
+
+
+@contextmanager
+def _between_steps(recording: Recording | None) -> Iterator[None]:
+    """Ctrl-C ends a recorded run between two steps, so that the file is whole."""
+    if recording is None:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: recording.interrupt())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _print(byte: int) -> None:

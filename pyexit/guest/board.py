@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pyexit.backends.base import lockstep_pair
@@ -22,6 +23,7 @@ from pyexit.guest.unicorn_engine import UnicornEngine
 from pyexit.guest.vcpu import Exit, Vcpu
 from pyexit.io.events import Event
 from pyexit.machine import Machine
+from pyexit.recording import Recording
 
 MIB = 1 << 20
 PVR, SVR = 0x80230020, 0
@@ -65,6 +67,7 @@ class Settings:
     on_exit: Callable[[Exit], None] | None = None
     on_events: Callable[[list[Event], int], None] | None = None
     sinks: list[Sink] = field(default_factory=list)
+    record: Path | None = None
 
 
 class Board:
@@ -99,7 +102,17 @@ class Board:
         self._memory_slot()
         self._load(image)
         self._registers(image)
-        self.vcpu = Vcpu(
+        self.recording = Recording(self.machine, settings.record) if settings.record else None
+        try:
+            self.vcpu = self._vcpu()
+        except BaseException:
+            if self.recording is not None:
+                self.recording.discard()
+            raise
+
+    def _vcpu(self) -> Vcpu:
+        settings = self.settings
+        return Vcpu(
             self.machine,
             self._engine,
             slice_size=settings.slice_size,
@@ -222,5 +235,7 @@ class Board:
 
     def close(self) -> None:
         """Give everything back."""
+        if self.recording is not None:
+            self.recording.close()
         self.vcpu.engine.close()
         self.machine.close()

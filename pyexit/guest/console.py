@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 AUTOBOOT = re.compile(rb"stop autoboot: *\d")
-PROMPT = b"\n=> "
+PROMPT = b"=> "
 _REST = 0.005  # seconds
 _KEPT = 256  # bytes of output that are looked at for a prompt
 
@@ -46,8 +46,9 @@ class Script:
         if not self._pressed and AUTOBOOT.search(self._tail):
             self._pressed = True
             return b" "
-        if not self._tail.endswith(PROMPT):
-            return b""
+        return self._line() if self._tail.endswith(b"\n" + PROMPT) else b""
+
+    def _line(self) -> bytes | None:
         self._tail = b""
         line = next(self._lines, None)
         return None if line is None else line.encode() + b"\r"
@@ -55,8 +56,8 @@ class Script:
     open = False
 
     def typed(self, rest: bool) -> bytes | None:
-        """A script types only when it is asked."""
-        return b""
+        """A prompt behind other text, as after ``echo -n``, is one if the guest then waits."""
+        return self._line() if rest and self._tail.endswith(PROMPT) else b""
 
 
 class Silent:

@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from itertools import chain
+from typing import Any, BinaryIO, TypeVar
 
 from pyexit.actions import Action
 from pyexit.errors import ScenarioError
+from pyexit.io import scn_block
 from pyexit.scenario import FORMAT, Expect, Scenario, Step, Values, Words
 
 MAGIC = b"PYEXSCN\n"
-_HEADER, _STATE, _STEP = b"H", b"S", b"T"
+_HEADER, _STATE, _STEP, _NAMES, _BLOCK = b"H", b"S", b"T", b"N", b"B"
+_RECORD = struct.Struct("<cI")  # kind and length
+_CHUNK = 1 << 16  # bytes of a file that are read together
 _INT, _LIST, _TEXT = 0, 1, 2  # kinds of parameter value
 
 T = TypeVar("T")
@@ -21,50 +27,125 @@ T = TypeVar("T")
 
 def pack(scenario: Scenario) -> bytes:
     """The bytes of a .scn file."""
-    state = Writer()
-    state.optional(scenario.state, state.values)
-    state.words(scenario.mem)
-    records = [
-        (_HEADER, _header(scenario)),
-        (_STATE, state),
-        *((_STEP, _step(step)) for step in scenario.steps),
-    ]
-    body = b"".join(
-        kind + struct.pack("<I", len(writer.data)) + bytes(writer.data) for kind, writer in records
-    )
-    return MAGIC + struct.pack("<I", FORMAT) + zlib.compress(body)
+    out = BytesIO()
+    file = File(out, scenario)
+    for step in scenario.steps:
+        file.add(step)
+    file.finish()
+    return out.getvalue()
 
 
-def unpack(data: bytes) -> Scenario:
-    """The scenario of the bytes of a .scn file."""
-    if len(data) < len(MAGIC) + 4:
+class File:
+    """A .scn file that grows: steps wait until they are a block, so memory does not grow with it."""
+
+    def __init__(self, out: BinaryIO, scenario: Scenario) -> None:
+        """Begin with the header and the state of `scenario`; its steps are not written."""
+        self._out, self._zlib = out, zlib.compressobj()
+        self._names, self._waiting = scn_block.Names(), list[Step]()
+        out.write(MAGIC + struct.pack("<I", FORMAT))
+        self._record(_HEADER, _header(scenario).data)
+        state = Writer()
+        state.optional(scenario.state, state.values)
+        state.words(scenario.mem)
+        self._record(_STATE, state.data)
+
+    def add(self, step: Step) -> None:
+        """One more step."""
+        if scn_block.fits(step) and self._names.room():
+            self._waiting.append(step)
+            if len(self._waiting) == scn_block.BLOCK:
+                self._block()
+        else:
+            self._block()
+            self._record(_STEP, _step(step).data)
+
+    def finish(self) -> None:
+        """Write what waits, and the end."""
+        self._block()
+        self._out.write(self._zlib.flush())
+
+    def _block(self) -> None:
+        if not self._waiting:
+            return
+        data = scn_block.pack(self._waiting, self._names)
+        self._waiting = []
+        if self._names.fresh:
+            names = Writer()
+            names.sequence(self._names.fresh, names.text)
+            self._names.fresh = []
+            self._record(_NAMES, names.data)
+        self._record(_BLOCK, data)
+
+    def _record(self, kind: bytes, data: bytes | bytearray) -> None:
+        self._out.write(self._zlib.compress(kind + struct.pack("<I", len(data)) + data))
+
+
+def stream(file: BinaryIO) -> tuple[Scenario, Iterator[Step]]:
+    """The scenario of a .scn file, and its steps, which are read as they are asked for."""
+    head = file.read(len(MAGIC) + 4)
+    if len(head) < len(MAGIC) + 4:
         raise ScenarioError("cut short")
-    (version,) = struct.unpack_from("<I", data, len(MAGIC))
+    (version,) = struct.unpack_from("<I", head, len(MAGIC))
     if version != FORMAT:
         raise ScenarioError(f"unknown scenario format {version}; this version reads format {FORMAT}")
-    try:
-        return _scenario(zlib.decompress(data[len(MAGIC) + 4 :]))
-    except (struct.error, zlib.error, UnicodeDecodeError) as error:
-        raise ScenarioError(f"damaged: {error}") from None
-
-
-def _scenario(body: bytes) -> Scenario:
-    source = Reader(body)
-    kind, record = source.record()
+    records = _records(file)
+    kind, record = next(records, (b"", Reader(b"")))
     if kind != _HEADER:
         raise ScenarioError("damaged: it does not begin with a header")
-    scenario = _read_header(record)
-    while not source.done():
-        kind, record = source.record()
-        if kind == _STATE:
-            scenario.state = record.optional(record.values)
-            scenario.mem = record.words()
-        elif kind == _STEP:
-            scenario.steps.append(_read_step(record))
-        else:
-            raise ScenarioError(f"unknown record {kind!r}")
-        record.end()
-    return scenario
+    with _damage():
+        scenario = _read_header(record)
+    steps = _steps(scenario, records)
+    first = next(steps, None)  # the state stands before it
+    return scenario, steps if first is None else chain((first,), steps)
+
+
+def _steps(scenario: Scenario, records: Iterator[tuple[bytes, Reader]]) -> Iterator[Step]:
+    names: list[str] = []
+    for kind, record in records:
+        with _damage():
+            if kind == _STATE:
+                scenario.state = record.optional(record.values)
+                scenario.mem = record.words()
+            elif kind == _STEP:
+                yield _read_step(record)
+            elif kind == _NAMES:
+                names += record.sequence(record.text)
+            elif kind == _BLOCK:
+                yield from scn_block.unpack(record.take(len(record.data)), names)
+            else:
+                raise ScenarioError(f"unknown record {kind!r}")
+            record.end()
+
+
+def _records(file: BinaryIO) -> Iterator[tuple[bytes, Reader]]:
+    """The records of the zlib stream that `file` goes on with."""
+    source, data = zlib.decompressobj(), b""
+    while not source.eof:
+        chunk = file.read(_CHUNK)
+        if not chunk:
+            raise ScenarioError("cut short")
+        with _damage():
+            data += source.decompress(chunk)
+        at = 0
+        while len(data) - at >= _RECORD.size:
+            kind, size = _RECORD.unpack_from(data, at)
+            end = at + _RECORD.size + size
+            if end > len(data):
+                break
+            yield kind, Reader(data[at + _RECORD.size : end])
+            at = end
+        data = data[at:]
+    if data:
+        raise ScenarioError("damaged: a record is cut short")
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """What the decoding of a damaged file may raise, as a ScenarioError."""
+    try:
+        yield
+    except (struct.error, zlib.error, UnicodeDecodeError) as error:
+        raise ScenarioError(f"damaged: {error}") from None
 
 
 class Writer:
@@ -135,11 +216,6 @@ class Reader:
             raise ScenarioError("damaged: a record is cut short")
         self.at += size
         return self.data[self.at - size : self.at]
-
-    def record(self) -> tuple[bytes, Reader]:
-        """The next record of a file: kind and payload."""
-        kind = self.take(1)
-        return kind, Reader(self.take(self.number("I")))
 
     def number(self, form: str = "Q") -> int:
         """An integer."""
@@ -235,6 +311,7 @@ def _step(step: Step) -> Writer:
     out.optional(step.expect, lambda expect: _put_expect(out, expect))
     out.sequence(step.actions, lambda action: _put_action(out, action))
     out.optional(None if step.expect is None else step.expect.stop, out.text)
+    out.optional(None if step.expect is None else step.expect.crc, lambda crc: out.number(crc, "I"))
     return out
 
 
@@ -251,10 +328,11 @@ def _read_step(source: Reader) -> Step:
         return step
     step.actions = source.sequence(lambda: _take_action(source))
     stop = source.optional(source.text)
+    crc = None if source.done() else source.optional(lambda: source.number("I"))
     if step.expect is not None:
-        step.expect.stop = stop
-    elif stop is not None:
-        raise ScenarioError("damaged: a stop without an expectation")
+        step.expect.stop, step.expect.crc = stop, crc
+    elif (stop, crc) != (None, None):
+        raise ScenarioError("damaged: a stop or a CRC without an expectation")
     return step
 
 

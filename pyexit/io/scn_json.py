@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from io import BytesIO
+from itertools import chain
+from typing import Any, BinaryIO
 
 from pyexit.actions import Action
 from pyexit.errors import ScenarioError, nearest
@@ -16,12 +19,36 @@ _U32, _U64 = (1 << 32) - 1, (1 << 64) - 1
 
 def pack(scenario: Scenario) -> bytes:
     """The bytes of a .scn.jsonl file."""
-    return "".join(f"{json.dumps(line)}\n" for line in _to_lines(scenario)).encode()
+    out = BytesIO()
+    file = File(out, scenario)
+    for step in scenario.steps:
+        file.add(step)
+    return out.getvalue()
 
 
-def _to_lines(scenario: Scenario) -> Iterator[dict[str, Any]]:
-    """The objects of a .scn.jsonl file: header, state, steps."""
-    yield {
+class File:
+    """A .scn.jsonl file that grows by a line a step."""
+
+    def __init__(self, out: BinaryIO, scenario: Scenario) -> None:
+        """Begin with the header and the state of `scenario`; its steps are not written."""
+        self._out = out
+        self._line(_header_to_json(scenario))
+        state = {} if scenario.state is None else {"state": _hex_values(scenario.state)}
+        self._line({**state, "mem": _hex_words(scenario.mem)})
+
+    def add(self, step: Step) -> None:
+        """One more step."""
+        self._line(_step_to_json(step))
+
+    def finish(self) -> None:
+        """Nothing waits: each line is written at once."""
+
+    def _line(self, line: dict[str, Any]) -> None:
+        self._out.write(f"{json.dumps(line)}\n".encode())
+
+
+def _header_to_json(scenario: Scenario) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "model": scenario.model,
         "params": scenario.params,
@@ -36,9 +63,6 @@ def _to_lines(scenario: Scenario) -> Iterator[dict[str, Any]]:
         "sw_tlb": scenario.sw_tlb,
         "ram": [[hex(base), hex(size)] for base, size in scenario.ram],
     }
-    state = {} if scenario.state is None else {"state": _hex_values(scenario.state)}
-    yield {**state, "mem": _hex_words(scenario.mem)}
-    yield from map(_step_to_json, scenario.steps)
 
 
 def _step_to_json(step: Step) -> dict[str, Any]:
@@ -73,6 +97,7 @@ def _expect_to_json(expect: Expect) -> dict[str, Any]:
             ("out", None if expect.out is None else _hex_values(expect.out)),
             ("events", _list(expect.events)),
             ("stop", expect.stop),
+            ("crc", None if expect.crc is None else hex(expect.crc)),
         )
         if value is not None
     }
@@ -90,25 +115,52 @@ def _hex_words(words: Words) -> dict[str, str]:
     return {hex(address): hex(word) for address, word in words.items()}
 
 
-def unpack(data: bytes) -> Scenario:
-    """The scenario of the bytes of a .scn.jsonl file; ScenarioError names the line."""
-    scenario: Scenario | None = None
-    for number, text in enumerate(data.split(b"\n"), 1):
-        if not text.strip():
-            continue
-        try:
-            line = _parse(text)
-            if scenario is None:
-                scenario = _header(line)
-            elif "mem" in line or "state" in line:
-                _take_state(scenario, line)
-            else:
-                scenario.steps.append(_step(line))
-        except ScenarioError as error:
-            raise ScenarioError(f"line {number}: {error}") from None
-    if scenario is None:
+def stream(file: BinaryIO) -> tuple[Scenario, Iterator[Step]]:
+    """The scenario of a .scn.jsonl file, and its steps, which are read as they are asked for.
+
+    ScenarioError names the line.
+    """
+    lines = _lines(file)
+    number, line = next(lines, (0, None))
+    if line is None:
         raise ScenarioError("empty: a scenario begins with a header line")
-    return scenario
+    with _at(number):
+        scenario = _header(line)
+    steps = _steps(scenario, lines)
+    first = next(steps, None)  # the state stands before it
+    return scenario, steps if first is None else chain((first,), steps)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, text in enumerate(file, 1):
+        if text.strip():
+            with _at(number):
+                line = _parse(text)
+            yield number, line
+
+
+def _steps(scenario: Scenario, lines: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Step]:
+    begun = False
+    for number, line in lines:
+        with _at(number):
+            if "mem" not in line and "state" not in line:
+                step = _step(line)
+            elif begun:
+                raise ScenarioError("the state line comes before the steps")
+            else:
+                _take_state(scenario, line)
+                continue
+        begun = True
+        yield step
+
+
+@contextmanager
+def _at(number: int) -> Iterator[None]:
+    """Put the line into what is said about it."""
+    try:
+        yield
+    except ScenarioError as error:
+        raise ScenarioError(f"line {number}: {error}") from None
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -133,8 +185,6 @@ def _header(line: dict[str, Any]) -> Scenario:
 
 
 def _take_state(scenario: Scenario, line: dict[str, Any]) -> None:
-    if scenario.steps:
-        raise ScenarioError("the state line comes before the steps")
     for key, value in line.items():
         setattr(scenario, key, _take(key, value, _STATE, "state"))
 
@@ -264,4 +314,5 @@ _EXPECT: dict[str, Callable[[str, Any], Any]] = {
     "out": _values,
     "events": _sequence(_text),
     "stop": _text,
+    "crc": lambda key, value: _hex(key, value, _U32),
 }
