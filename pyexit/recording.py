@@ -283,7 +283,7 @@ class _Recorder:
         pairs = zip(fields.names, fields.form.unpack(before), fields.form.unpack(after), strict=True)
         return {name: new for name, old, new in pairs if new != old}
 
-    def load_state(self, state: bytes) -> None:
+    def load_state(self, state: bytes | bytearray) -> None:
         """A whole state: the fields that are others now."""
         before = self._inner.state()
         self._inner.load_state(state)
