@@ -106,8 +106,10 @@ def _check(args: argparse.Namespace) -> None:
     if not 1 <= args.ticks <= 1 << 32:
         raise ValueError(f"--ticks is 1 to 2**32, not {args.ticks}")
     for path in (args.image, args.script):
-        if path is not None and not path.is_file():
+        if path is not None and not path.exists():
             raise ValueError(f"{path}: no such file")
+        if path is not None and path.is_dir():
+            raise ValueError(f"{path} is a folder: give a file")
     if args.record is not None:
         form_of(args.record)
         if not args.record.parent.is_dir():

@@ -36,7 +36,10 @@ class Script:
     """Presses a key at the autoboot line, types a line at each prompt, ends at the prompt after the last."""
 
     def __init__(self, path: Path) -> None:
-        self._lines: Iterator[str] = iter(path.read_text().splitlines())
+        try:
+            self._lines: Iterator[str] = iter(path.read_text("utf-8").splitlines())
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: a script is UTF-8 text: {error}") from error
         self._tail = b"\n"
         self._pressed = False
 

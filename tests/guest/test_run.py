@@ -50,3 +50,16 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         main(["run", "--help"])
     assert end.value.code == 0
     assert "pyexit run uboot.elf --script" in capsys.readouterr().out
+
+
+def test_a_folder_and_a_script_that_is_no_text_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("unicorn")
+    script = tmp_path / "script"
+    script.write_bytes(b"\xff\xfe")
+    assert main(["run", str(tmp_path)]) == 2
+    assert main(["run", "--script", str(script)]) == 2
+    folder, text = capsys.readouterr().err.splitlines()
+    assert "is a folder" in folder
+    assert "UTF-8" in text

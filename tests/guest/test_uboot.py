@@ -26,3 +26,15 @@ def test_commands_print_what_they_print_on_qemu(
     )
     assert status == 0
     assert out.read_bytes() == (HERE / "uboot-transcript.txt").read_bytes()
+
+
+def test_the_boot_prints_the_same_on_every_backend(
+    backend: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    pytest.importorskip("unicorn")
+    script, out = tmp_path / "none.txt", tmp_path / "out.txt"
+    script.write_text("")
+    arguments = ["--script", str(script), "--transcript", str(out)]
+    assert main(["run", str(UBOOT), "--backend", backend, *arguments]) == 0
+    boot, prompt, _ = (HERE / "uboot-transcript.txt").read_bytes().partition(b"=> ")
+    assert out.read_bytes() == boot + prompt
