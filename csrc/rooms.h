@@ -39,4 +39,5 @@
 #include "kvm/create.c"
 #include "kvm/one_reg.c"
 #include "kvm/ioctl.c"
+#include "kvm/invariant.c"
 #include "calls.c"

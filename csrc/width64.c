@@ -23,6 +23,7 @@ const struct pyexit_width pyexit_width64 = {
 	.exits = kvmppc_exits,
 	.load_last_inst = kvmppc_load_last_inst,
 	.load_last_insts = load_last_insts,
+	.invariants = kvmppc_invariants,
 	.calls = call_rows,
 	.n_calls = sizeof(call_rows) / sizeof(call_rows[0]),
 };

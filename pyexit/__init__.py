@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from pyexit.batch import dtype as dtype
     from pyexit.errors import Divergence as Divergence
     from pyexit.errors import FieldError as FieldError
+    from pyexit.errors import InvariantError as InvariantError
     from pyexit.errors import ScenarioError as ScenarioError
     from pyexit.errors import VectorError as VectorError
     from pyexit.explore import Finding as Finding
+    from pyexit.invariant import Violation as Violation
     from pyexit.io.events import Event as Event
     from pyexit.layout import Difference as Difference
     from pyexit.machine import End as End
@@ -52,6 +54,7 @@ _HOMES = {
     "FieldError": "pyexit.errors",
     "Finding": "pyexit.explore",
     "Geometry": "pyexit.machine",
+    "InvariantError": "pyexit.errors",
     "Machine": "pyexit.machine",
     "Mismatch": "pyexit.scenario",
     "Outcome": "pyexit.machine",
@@ -63,6 +66,7 @@ _HOMES = {
     "TlbEntry": "pyexit.tlbentry",
     "Translation": "pyexit.machine",
     "VectorError": "pyexit.errors",
+    "Violation": "pyexit.invariant",
     "Where": "pyexit.machine",
     "dtype": "pyexit.batch",
     "recorded": "pyexit.scenario",

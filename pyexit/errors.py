@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pyexit.invariant import Violation
     from pyexit.scenario import Scenario
 
 
@@ -35,6 +36,18 @@ class Divergence(Exception):
         self.field, self.a, self.b, self.scenario, self.names = field, a, b, scenario, names
         where = f"after step {len(scenario.steps) - 1}" if scenario.steps else "in a new machine"
         super().__init__(f"{field} differs {where}: {names[0]} has {_show(a)}, {names[1]} has {_show(b)}")
+
+
+class InvariantError(Exception):
+    """A verb of a machine made with ``invariants=True`` has broken a rule of the shadow entries.
+
+    `violations` are all that Machine.check_invariants() finds.
+    """
+
+    def __init__(self, verb: str, violations: list[Violation]) -> None:
+        self.violations = violations
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        super().__init__(f"after {verb}: {violations[0]}{more}")
 
 
 def _show(value: object) -> str:

@@ -23,6 +23,7 @@ from pyexit.backends.base import (
     RawEnd,
     RawResume,
     RawTranslation,
+    RawViolation,
     Result,
     create,
     lockstep_pair,
@@ -140,6 +141,10 @@ class Lockstep:
         """Set on both."""
         self._steps.append(Step(verb="interleave", actions=tuple(actions)))
         self._both(lambda backend: backend.interleave(actions), _no_parts)
+
+    def invariants(self) -> list[RawViolation]:
+        """The violations that both find."""
+        return self._both(lambda backend: backend.invariants(), _violation_parts)
 
     def read(self, offset: int, size: int) -> bytes:
         """State of the first; they are equal."""
@@ -320,6 +325,10 @@ def _resumes_parts(resumes: bytes) -> dict[str, Any]:
 
 def _translation_parts(result: RawTranslation) -> dict[str, Any]:
     return result._asdict()
+
+
+def _violation_parts(result: list[RawViolation]) -> dict[str, Any]:
+    return {"violations": [tuple(found) for found in result]}
 
 
 def _event_text(event: object) -> object:

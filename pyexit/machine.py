@@ -27,7 +27,8 @@ from pyexit.backends._core import lib
 from pyexit.backends.base import Backend, Options, Params, RawEnd, RawResume, Result
 from pyexit.backends.native import Native
 from pyexit.batch import ExitRecord
-from pyexit.errors import nearest
+from pyexit.errors import InvariantError, nearest
+from pyexit.invariant import Violation, named
 from pyexit.io.events import Event, stop_text
 from pyexit.layout import Difference, Shape, constants, encode, layout_of, record
 from pyexit.options import bounded, choose, make_options
@@ -44,6 +45,7 @@ PUBLIC = (
     "add_memory",
     "advance",
     "call",
+    "check_invariants",
     "close",
     "config_tlb",
     "counters",
@@ -247,6 +249,7 @@ class Machine(Userspace):
     second on a copy, so there change RAM through the machine only.
     `pvr`, `svr`: version registers other than the model's. `events`: capacity of the event ring.
     `sw_tlb`: each vcpu has room for KVM_CAP_SW_TLB; without it KVM_ENABLE_CAP of that finds no memory.
+    `invariants`: call(), enter(), exit() and exits() end with check_invariants(), and raise InvariantError.
     Of native only, and never seen but in its speed: `search`, the form of the TLB search: auto, scalar,
     sse41, avx2, avx512, neon; `lookaside`, the pages of code that each vcpu's fetch remembers: a power of
     two, "off", or "checked" (each hit compared with a search); by default PYEXIT_LOOKASIDE, else 1024.
@@ -272,6 +275,7 @@ class Machine(Userspace):
         sw_tlb: bool = False,
         search: str = "auto",
         lookaside: int | str | None = None,
+        invariants: bool = False,
     ) -> None:
         self.backend = base.check_name(base.default_name() if backend is None else backend)
         counts = {"cores": cores, "vms": vms, "vcpus": vcpus, "events": events}
@@ -292,6 +296,9 @@ class Machine(Userspace):
         self._core: Backend = base.create(self.backend, self._options)
         self._layout = self._core.layout
         self._interleaved = False
+        if not isinstance(invariants, bool):
+            raise TypeError(f"invariants is a bool, not {type(invariants).__name__}")
+        self._invariants = invariants
 
     # What the machine is
 
@@ -412,7 +419,9 @@ class Machine(Userspace):
             raise TypeError(f"a function is called by name, not by {type(name).__name__}")
         for number, arg in enumerate(args):
             bounded(f"{name}: argument {number}", arg, 0, _U64)
-        return self._core.call(name, args)
+        result = self._core.call(name, args)
+        self._check_after(name)
+        return result
 
     def repeat(self, name: str, *args: int, times: int) -> Result:
         """call() `times` times, 1 to 2**32, in one go: the loop of who measures. The last answer."""
@@ -504,7 +513,9 @@ class Machine(Userspace):
 
         OSError EBUSY if the vcpu is in the guest already.
         """
-        return _resume(self._core.enter(bounded("vcpu", vcpu, 0, _U32)))
+        resume = _resume(self._core.enter(bounded("vcpu", vcpu, 0, _U32)))
+        self._check_after("enter")
+        return resume
 
     def exit(self, exit_nr: int, vcpu: int = 0) -> Resume:
         """An exit that translate(), guest_op(), interrupt() or pending() reported (exit.md 11.3).
@@ -513,7 +524,9 @@ class Machine(Userspace):
         for an exit number that no vector is hooked for.
         """
         bounded("exit_nr", exit_nr, 0, _U32)
-        return _resume(self._core.exit(bounded("vcpu", vcpu, 0, _U32), exit_nr))
+        resume = _resume(self._core.exit(bounded("vcpu", vcpu, 0, _U32), exit_nr))
+        self._check_after(f"exit {exit_nr}")
+        return resume
 
     def exits(self, records: np.ndarray[Any, Any] | Sequence[ExitRecord]) -> np.ndarray[Any, Any]:
         """exit() for each record: an array of dtype("exit_record") in, one of dtype("resume") out.
@@ -524,7 +537,21 @@ class Machine(Userspace):
         import numpy as np
 
         answers = self._core.exits(batch.records(records).tobytes())
+        self._check_after("exits")
         return np.frombuffer(answers, batch.dtype("resume"))
+
+    def check_invariants(self) -> list[Violation]:
+        """What does not hold of shadow entries and KVM's books about them (pyexit.h, pyexit_invariants).
+
+        Changes nothing. The rules hold of whatever a guest does, not of state that was set from outside; a
+        change of memory slots, mappings or host.pte_* is told to KVM by mmu_notifier_invalidate.
+        """
+        return [named(found) for found in self._core.invariants()]
+
+    def _check_after(self, verb: str) -> None:
+        """With ``invariants=True``: InvariantError if the verb has broken a rule."""
+        if self._invariants and (found := self.check_invariants()):
+            raise InvariantError(verb, found)
 
     @property
     def search(self) -> str:

@@ -5,7 +5,7 @@
 
 #include "../hw/pin.h"
 #include "../hw/regs.h"
-#include "../width.h"
+#include "invariant.h"
 
 int pyexit_translate(struct pyexit_machine *machine, uint32_t vcpu, uint64_t ea, uint32_t size, uint32_t access,
 		     uint32_t probe, struct pyexit_translation *translation)
@@ -158,6 +158,8 @@ int pyexit_repeat(struct pyexit_machine *machine, const char *name, const uint64
 	memcpy(all, args, n * sizeof(*all));
 	for (uint64_t i = 0; i < times && !error; i++)
 		error = call_row(machine, row, all, result);
+	if (!error)
+		pyexit_check_after(machine, &result->outcome, &result->site);
 	return error;
 }
 

@@ -109,7 +109,8 @@ static int counts_valid(const struct pyexit_options *options)
 	return options->cores >= 1 && options->cores <= 64 && options->vms >= 1 && options->vms <= 64 &&
 	       options->vcpus >= 1 && options->vcpus <= 4096 && options->events <= 1u << 20 &&
 	       options->fetch <= PYEXIT_FETCH_LWEPX_HIJACK && options->handler <= PYEXIT_HANDLER_SEED_V4 &&
-	       options->sw_tlb <= 1 && search_valid(options->search) && lookaside_valid(options);
+	       options->sw_tlb <= 1 && search_valid(options->search) && lookaside_valid(options) &&
+	       options->invariants <= 1;
 }
 
 static int wiring_valid(const uint32_t *wire, uint32_t n, uint32_t limit)
@@ -289,6 +290,7 @@ static void lay_machine(uint8_t *memory, const struct plan *plan, const struct p
 	m->hw.generation = 1;	/* an empty line has 0 */
 	m->lookaside_lines = options->lookaside;
 	m->lookaside_checked = options->lookaside_checked;
+	m->invariants = options->invariants;
 	m->lookaside = (void *)(memory + plan->lookaside);
 	m->search = options->search == PYEXIT_SEARCH_AUTO ? pyexit_best_search() : options->search;
 	m->hw.page_hits = pyexit_page_hits(m->search);

@@ -162,7 +162,8 @@ enum pyexit_site {
 	PYEXIT_SITE_CREATE_NULL = 8,	/* OOPS signal 11 addr 0x8: vcpu creation's error path */
 	PYEXIT_SITE_ENTRY_FETCH = 9,	/* OOPS bookehv_interrupts.S: the lwepx faulted, no vector knows it */
 	PYEXIT_SITE_XLATE = 10,		/* BUG booke.c:2000 kvmppc_xlate: neither instruction nor data */
-	PYEXIT_SITE_LOOKASIDE = 32	/* pyexit's own: options.lookaside_checked has found a wrong line */
+	PYEXIT_SITE_LOOKASIDE = 32,	/* pyexit's own: options.lookaside_checked has found a wrong line */
+	PYEXIT_SITE_INVARIANT = 33	/* pyexit's own: options.invariants has found a violation */
 };
 
 /* Kinds of access that translation tells apart (mmu-hardware 5.1). */
@@ -897,7 +898,7 @@ struct pyexit_options {
 	uint32_t search;		/* enum pyexit_search; one that the processor lacks is refused */
 	uint32_t lookaside;		/* pages of code that a vcpu's fetch remembers: power of two to 65536, or 0 */
 	uint32_t lookaside_checked;	/* 1: each hit is compared with a full search; a difference is a BUG */
-	uint32_t pad;
+	uint32_t invariants;		/* 1: enter, exit, exits, call end with a check; a violation is a BUG */
 	const struct pyexit_host_ops *host_ops;	/* copied; NULL: host.* answers everything */
 };
 
@@ -917,6 +918,32 @@ struct pyexit_result {
 struct pyexit_end {
 	uint32_t outcome;		/* enum pyexit_outcome */
 	uint32_t ivor;			/* interrupt number if not DONE; with EXIT the exit number */
+};
+
+/*
+ * What holds of every shadow entry, that is of every valid entry of a host
+ * TLB with TGS, and of KVM's books about them (mmu-kvm 7 to 12).
+ */
+enum pyexit_rule {
+	PYEXIT_RULE_LPID = 1,		/* its LPID is that of a vcpu of its core; got = MAS8 */
+	PYEXIT_RULE_BITS = 2,		/* no IPROT, IND, VF; got = those of them that are set */
+	PYEXIT_RULE_ENTRY = 3,		/* a guest entry has its space, PID and all its addresses; got = MAS2 */
+	PYEXIT_RULE_PERMISSIONS = 4,	/* no more than the guest entry: got, want = UX SX UW SW UR SR */
+	PYEXIT_RULE_PAGE = 5,		/* the host pages of the slot: got, want = first page; want ffffffff: none */
+	PYEXIT_RULE_ATTRIBUTES = 6,	/* W I M of the host, G E of either, X0 X1 of the guest: got, want = MAS2 */
+	PYEXIT_RULE_REF = 7,		/* the reference knows where it is: got, want = flags */
+	PYEXIT_RULE_RMAP = 8		/* h2g_tlb1_rmap and g2h_tlb1_map agree: got = the former, want = the other */
+};
+
+/* One that does not hold; of a shadow entry the first that the nearest guest entry breaks. */
+struct pyexit_violation {
+	uint32_t rule;			/* enum pyexit_rule */
+	uint32_t core;
+	uint32_t entry;			/* of the host TLB: tlbsel << 16 | index */
+	uint32_t vcpu;			/* whose guest entry comes nearest, ffffffff: nobody's */
+	uint32_t guest_entry;		/* tlbsel << 16 | index, ffffffff: none */
+	uint32_t pad;
+	uint64_t got, want;
 };
 
 /* Where a vcpu goes on, pyexit_resume.where. */
@@ -1256,6 +1283,18 @@ PYEXIT_API int pyexit_repeat(struct pyexit_machine *machine, const char *name, c
  * NULL.
  */
 PYEXIT_API int pyexit_interleave(struct pyexit_machine *machine, const struct pyexit_action *actions, size_t n);
+
+/*
+ * pyexit_invariants() looks for violations of enum pyexit_rule and changes
+ * nothing.  A vcpu with KVM_REQ_TLB_FLUSH pending flushes before its guest
+ * runs: of its entries only the first two rules are asked.  They hold of what
+ * guests do, not of any state that is written from outside; the host's part
+ * (kvm.memslot, kvm.vma, kvm.backing, host.pte_*) changes with an
+ * mmu_notifier_invalidate.  Stores the first @n.  Returns how many there are,
+ * also beyond @n; -EFAULT.
+ */
+PYEXIT_API int64_t pyexit_invariants(const struct pyexit_machine *machine, struct pyexit_violation *violations,
+				     size_t n);
 
 /* pyexit_call_name() names function @index of the table above; NULL past its end. */
 PYEXIT_API const char *pyexit_call_name(const struct pyexit_machine *machine, uint32_t index);

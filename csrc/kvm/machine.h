@@ -47,6 +47,7 @@ struct pyexit_width {
 	int (*load_last_inst)(struct pyexit_machine *machine, uint32_t vcpu, uint32_t *instr);
 	size_t (*load_last_insts)(struct pyexit_machine *machine, uint32_t vcpu, const uint64_t *pc, size_t n,
 				  uint32_t *instr);
+	size_t (*invariants)(const struct pyexit_machine *machine, struct pyexit_violation *violations, size_t n);
 	const struct pyexit_call_row *calls;
 	uint32_t n_calls;
 };
@@ -88,6 +89,7 @@ struct pyexit_machine {
 	uint32_t handler;
 	uint32_t lookaside_lines;	/* per vcpu, a power of two, or 0 */
 	uint32_t lookaside_checked;
+	uint32_t invariants;		/* 1: checked behind every verb of KVM's */
 	struct kvmppc_lookaside *lookaside;
 	uint32_t outcome, site;		/* of the call under way: enum pyexit_stop and what it names */
 	uint32_t halts;			/* in the call under way */

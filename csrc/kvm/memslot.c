@@ -53,7 +53,6 @@ static int32_t find_backing(const struct pyexit_machine *machine, uint32_t vcpu,
 	return -1;
 }
 
-/* The host frame behind @hva, or -1. */
 static int64_t frame_behind(const struct pyexit_machine *machine, uint32_t vcpu, uint64_t hva)
 {
 	const struct pyexit_backings *backing = &vm_of(machine, vcpu)->backing;

@@ -28,6 +28,9 @@ static ulong_t gfn_to_hva_memslot(const struct pyexit_machine *machine, uint32_t
  */
 static uint64_t gfn_to_pfn_memslot(struct pyexit_machine *machine, uint32_t vcpu, int32_t slot, uint64_t gfn);
 
+/* The host frame behind @hva, or -1. */
+static int64_t frame_behind(const struct pyexit_machine *machine, uint32_t vcpu, uint64_t hva);
+
 /* The row of kvm.vma that holds @hva, or -1. */
 static int32_t find_vma(const struct pyexit_machine *machine, uint32_t vcpu, uint64_t hva);
 

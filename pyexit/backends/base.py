@@ -68,6 +68,18 @@ class RawResume(NamedTuple):
     ret: int
 
 
+class RawViolation(NamedTuple):
+    """struct pyexit_violation as numbers."""
+
+    rule: int
+    core: int
+    entry: int
+    vcpu: int
+    guest_entry: int
+    got: int
+    want: int
+
+
 #: struct pyexit_exit_record and struct pyexit_resume: what exits() takes and gives, as bytes.
 EXIT_RECORD = struct.Struct("<IIQQQI4x")
 RESUME = struct.Struct("<IIIi")
@@ -180,6 +192,9 @@ class Backend(Protocol):
 
     def interleave(self, actions: Sequence[Action]) -> None:
         """Set what happens in the next fetches; OSError as pyexit_interleave says."""
+
+    def invariants(self) -> list[RawViolation]:
+        """The violations that pyexit_invariants finds."""
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the state block."""

@@ -24,6 +24,7 @@ from pyexit.backends.base import (
     RawEnd,
     RawResume,
     RawTranslation,
+    RawViolation,
     Result,
 )
 from pyexit.io.events import Event
@@ -218,6 +219,13 @@ class Native:
             entry.n = len(args)
             entry.arg[0 : len(args)] = args
         check(lib.pyexit_interleave(self.raw, array, len(actions)), "interleave")
+
+    def invariants(self) -> list[RawViolation]:
+        """pyexit_invariants()."""
+        count = lib.pyexit_invariants(self.raw, ffi.NULL, 0)
+        found = ffi.new("struct pyexit_violation[]", count)
+        lib.pyexit_invariants(self.raw, found, count)
+        return [RawViolation(*(getattr(item, name) for name in RawViolation._fields)) for item in found]
 
     def _ended(self, error: int, what: str) -> RawEnd:
         check(error, what)

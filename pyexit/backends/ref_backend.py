@@ -33,6 +33,7 @@ from pyexit.backends.base import (
     RawEnd,
     RawResume,
     RawTranslation,
+    RawViolation,
     Result,
 )
 from pyexit.io.events import Event
@@ -360,6 +361,10 @@ class Reference:
     def interleave(self, actions: Sequence[Action]) -> None:
         """pyexit.ref.api.interleave()."""
         self._api.interleave(self._world, [raw(action, self.call_names()) for action in actions])
+
+    def invariants(self) -> list[RawViolation]:
+        """pyexit.ref.api.invariants()."""
+        return [RawViolation(*found) for found in self._api.invariants(self._world)]
 
     @contextmanager
     def _ring(self) -> Iterator[None]:

@@ -34,6 +34,7 @@ from pyexit.ref.kvm.entry_fetch import kvmppc_do_kvm, kvmppc_entry_fetch
 from pyexit.ref.kvm.host import new_host
 from pyexit.ref.kvm.host_services import RETURNED, Stop
 from pyexit.ref.kvm.interleave import ACTION_CALL, ACTION_PREEMPT, ACTIONS, POINT_READ
+from pyexit.ref.kvm.invariant import Violation, violations
 from pyexit.ref.kvm.last_inst import (
     FETCH_LWEPX_HIJACK,
     FETCH_MERGED,
@@ -372,6 +373,11 @@ def _perform(entry: Call, args: tuple[int, ...], world: World) -> End:
 def _nothing(world: World) -> End:
     """A store and a preemption are no instructions."""
     return End(DONE)
+
+
+def invariants(world: World) -> list[Violation]:
+    """pyexit_invariants(): what of the shadow entries should not be."""
+    return violations(world)
 
 
 # Arguments

@@ -43,7 +43,7 @@ ALTIVEC_PRIORITIES = (5, 6)
 #: Sites that no input reaches: no strategy answers a fetch with DO_MMIO or EXIT_USER (exit 4.3).
 UNREACHABLE = {"inst_load"}
 #: Sites of rooms that these walks do not enter; their own tests stop there.
-ELSEWHERE = {"mmio_class", "create_null", "entry_fetch", "xlate", "lookaside"}
+ELSEWHERE = {"mmio_class", "create_null", "entry_fetch", "xlate", "lookaside", "invariant"}
 
 
 class Pools(NamedTuple):

@@ -58,6 +58,7 @@ C_ONLY: dict[str, str] = {
     "LOOKASIDE": _SPEED,
     "LOOKASIDE_MOST": _SPEED,
     "SITE_LOOKASIDE": _SPEED,
+    "SITE_INVARIANT": "the reference tells violations; only the core has a verb end with them",
     "CALL_THREAD": "the reference writes the word",
     "CALL_VCPU": "the reference writes the word",
     "CALL_VM": "the reference writes the word",

@@ -119,9 +119,15 @@ def _gfn_to_pfn(world: World, vcpu: int, slot: Memslot | None, gfn: int) -> int:
     hva = gfn_to_hva_memslot(world, slot, gfn)
     if slot is None or hva is None or slot.flags & MEMSLOT_INVALID:
         return KVM_PFN_NOSLOT
+    pfn = frame_behind(world, vcpu, hva)
+    return KVM_PFN_ERR_FAULT if pfn is None else pfn
+
+
+def frame_behind(world: World, vcpu: int, hva: int) -> int | None:
+    """The host page behind an address of the VMM; None if there is none."""
     backing = _find_backing(world, vcpu, hva)
     if backing is None:
-        return KVM_PFN_ERR_FAULT
+        return None
     return backing.pfn + (hva - backing.hva) // PAGE_SIZE & _PFN_MASK
 
 
