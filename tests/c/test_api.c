@@ -74,6 +74,8 @@ static void test_options(void)
 	CHECK(new_error(bad) == -EINVAL);
 	bad = good, bad.lookaside_checked = 2;
 	CHECK(new_error(bad) == -EINVAL);
+	bad = good, bad.invariants = 2;
+	CHECK(new_error(bad) == -EINVAL);
 	bad = good, bad.ram_count = 4097;
 	CHECK(new_error(bad) == -EINVAL);
 	bad = good, bad.ram = NULL;
@@ -344,6 +346,36 @@ static void test_event_ring(struct pyexit_machine *machine)
 	CHECK(pyexit_events(machine, &event, 1) == 1 && event.arg[0] == 0);	/* the oldest stay */
 }
 
+/* An entry of the guest's that no LPID and no guest entry allows. */
+static void test_invariants(void)
+{
+	struct pyexit_options options = options_for(PYEXIT_E5500);
+	uint32_t valid = 0x80000000u;
+	uint64_t vcpu = 0;
+	struct pyexit_machine *machine;
+	struct pyexit_violation found;
+	struct pyexit_result result;
+	struct pyexit_resume resume;
+	size_t at;
+
+	options.invariants = 1;
+	CHECK(pyexit_machine_new(&options, &machine) == 0);
+	CHECK(pyexit_call(machine, "kvmppc_core_pending_dec", &vcpu, 1, &result) == 0);
+	CHECK(result.outcome == PYEXIT_RETURNED && pyexit_invariants(machine, NULL, 0) == 0);
+	at = (size_t)pyexit_state_offset(machine, PYEXIT_RECORD_HTLB1, 0);
+	pyexit_state_write(machine, at + offsetof(struct pyexit_htlb1, mas1) + 5 * 4, &valid, 4);
+	pyexit_state_write(machine, at + offsetof(struct pyexit_htlb1, mas8) + 5 * 4, &valid, 4);
+	CHECK(pyexit_invariants(machine, NULL, 0) == 1 && pyexit_invariants(machine, &found, 1) == 1);
+	CHECK(found.rule == PYEXIT_RULE_LPID && found.core == 0 && found.entry == (1u << 16 | 5));
+	CHECK(found.vcpu == UINT32_MAX && found.guest_entry == UINT32_MAX && found.got == valid);
+	CHECK(pyexit_call(machine, "kvmppc_core_pending_dec", &vcpu, 1, &result) == 0);
+	CHECK(result.outcome == PYEXIT_BUG && result.site == PYEXIT_SITE_INVARIANT);
+	CHECK(pyexit_enter(machine, 0, &resume) == 0);
+	CHECK(resume.outcome == PYEXIT_BUG && resume.site == PYEXIT_SITE_INVARIANT);
+	CHECK(pyexit_invariants(NULL, &found, 1) == -EFAULT && pyexit_invariants(machine, NULL, 1) == -EFAULT);
+	pyexit_machine_free(machine);
+}
+
 int main(void)
 {
 	struct pyexit_options options = options_for(PYEXIT_E500MC);
@@ -362,5 +394,6 @@ int main(void)
 	test_errors(machine);
 	test_event_ring(machine);
 	pyexit_machine_free(machine);
+	test_invariants();
 	return verdict();
 }
