@@ -143,31 +143,33 @@ class _Recorder:
         if probe:
             return self._inner.translate(vcpu, ea, size, access, probe)
         step = self._at_pc(vcpu, "translate", (vcpu, ea, size, access, 0))
-        return self._record(step, lambda: self._inner.translate(vcpu, ea, size, access, probe), _numbers)
+        return self._record(
+            step, lambda: self._inner.translate(vcpu, ea, size, access, probe), expect_numbers
+        )
 
     def guest_op(self, vcpu: int, instruction: int) -> RawEnd:
         """An instruction of the guest."""
         step = self._at_pc(vcpu, "guest_op", (vcpu, instruction))
-        return self._record(step, lambda: self._inner.guest_op(vcpu, instruction), _numbers)
+        return self._record(step, lambda: self._inner.guest_op(vcpu, instruction), expect_numbers)
 
     def interrupt(self, vcpu: int, ivor: int, esr: int, dear: int) -> RawEnd:
         """An interrupt that the engine found."""
         step = self._at_pc(vcpu, "interrupt", (vcpu, ivor, esr, dear))
-        return self._record(step, lambda: self._inner.interrupt(vcpu, ivor, esr, dear), _numbers)
+        return self._record(step, lambda: self._inner.interrupt(vcpu, ivor, esr, dear), expect_numbers)
 
     def pending(self, vcpu: int) -> RawEnd:
         """What is due."""
         step = self._at_pc(vcpu, "pending", (vcpu,))
-        return self._record(step, lambda: self._inner.pending(vcpu), _numbers)
+        return self._record(step, lambda: self._inner.pending(vcpu), expect_numbers)
 
     def enter(self, vcpu: int) -> RawResume:
         """KVM_RUN up to the guest."""
-        return self._record(Step(verb="enter", args=(vcpu,)), lambda: self._inner.enter(vcpu), _resume)
+        return self._record(Step(verb="enter", args=(vcpu,)), lambda: self._inner.enter(vcpu), expect_resume)
 
     def exit(self, vcpu: int, exit_nr: int) -> RawResume:
         """An exit."""
         step = Step(verb="exit", args=(vcpu, exit_nr))
-        return self._record(step, lambda: self._inner.exit(vcpu, exit_nr), _resume)
+        return self._record(step, lambda: self._inner.exit(vcpu, exit_nr), expect_resume)
 
     def exits(self, records: bytes) -> bytes:
         """A step for each record."""
@@ -315,7 +317,8 @@ def _fields(layout: Layout, offset: int, size: int) -> _Fields | None:
 # What an answer is as an expectation (scenario.py, Expect)
 
 
-def _numbers(answer: RawTranslation | RawEnd) -> Expect:
+def expect_numbers(answer: RawTranslation | RawEnd) -> Expect:
+    """Of translate, guest_op, interrupt and pending."""
     return Expect(ret=answer[0], value=tuple(answer[1:]))
 
 
@@ -325,7 +328,8 @@ def _result(answer: Result) -> Expect:
     return Expect(ret=answer.ret, value=answer.value)
 
 
-def _resume(answer: RawResume) -> Expect:
+def expect_resume(answer: RawResume) -> Expect:
+    """Of enter and exit."""
     if answer.outcome:
         return Expect(stop=stop_text(answer.outcome, answer.site))
     return Expect(ret=answer.ret, value=(answer.where,))
@@ -333,7 +337,7 @@ def _resume(answer: RawResume) -> Expect:
 
 def _resumes(answer: bytes) -> Expect:
     outcome, site, where, ret = RESUME.unpack(answer)
-    return _resume(RawResume(outcome, site, where, ret))
+    return expect_resume(RawResume(outcome, site, where, ret))
 
 
 def _nothing(answer: None) -> Expect:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyexit import Expect, Machine, Scenario, ScenarioError, Step
+from pyexit.errors import FieldError
 from pyexit.io import scn, scn_block
 from pyexit.playback import MISMATCHES, replays
 from pyexit.recording import CRC_EVERY, Recording
@@ -139,6 +140,25 @@ def test_a_replay_ends_when_it_differs_too_often(tmp_path: Path) -> None:
     write(Scenario("e500mc", steps=[wrong] * 5000), path)
     replay = replays(path, ["native"])[0]
     assert MISMATCHES <= len(replay.found) < 5000
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        (Step(verb="pending", args=(1 << 40,)), ValueError),
+        (Step(verb="pending", args=(0,), set={"run.exit_reason": 1 << 40}), ValueError),
+        (Step(verb="pending", args=(0,), set={"spr.MAS99": 1}), FieldError),
+        (Step(verb="pending", args=(0,), ram={0xF_0000_0000: 1}), OSError),
+    ],
+)
+def test_a_step_that_no_machine_takes_is_an_error(
+    backend: str, step: Step, error: type[Exception], tmp_path: Path
+) -> None:
+    step.expect = Expect(ret=0)
+    path = tmp_path / "r.scn"
+    write(Scenario("e500mc", steps=[step]), path)
+    with pytest.raises(error):
+        replays(path, [backend])
 
 
 def test_the_file_is_in_its_place_when_it_is_whole(tmp_path: Path) -> None:
