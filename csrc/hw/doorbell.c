@@ -90,7 +90,7 @@ static struct ppc_end ppc_pending(struct ppc_hw *hw, uint32_t thread)
 {
 	struct pyexit_thread *t = &hw->thread[thread];
 
-	if (!(t->msr & MSR_GS))
+	if (!(t->msr & MSR_GS) || !__atomic_load_n(&t->pins, __ATOMIC_ACQUIRE))
 		return PPC_DONE;
 	for (size_t i = 0; i < sizeof(pin_rows) / sizeof(pin_rows[0]); i++) {
 		const struct pin_row *row = &pin_rows[i];

@@ -142,72 +142,78 @@ static struct ppc_end op_rfmci(const struct ppc_op *op)
 #define GUEST_READ 1u
 #define GUEST_WRITE 2u
 
-struct guest_spr {
-	uint16_t number, to;	/* the register that the number reaches in guest state */
-	uint8_t moves;		/* GUEST_*; a move that is not here traps */
-};
+/* The register that a number reaches in guest state, 0 = none; a move that is not here traps. */
+#define REACHES(number, to, allowed) \
+	case number:                 \
+		return (allowed) & move ? (to) : 0;
+#define READ_WRITE (GUEST_READ | GUEST_WRITE)
 
 /* mmu-hardware 6.5, rows "renamed", "own numbers" and "plain"; every other SPR of the core traps */
-static const struct guest_spr guest_sprs[] = {
-	{ SPR_SRR0, SPR_GSRR0, GUEST_READ | GUEST_WRITE },
-	{ SPR_SRR1, SPR_GSRR1, GUEST_READ | GUEST_WRITE },
-	{ SPR_SPRG0, SPR_GSPRG0, GUEST_READ | GUEST_WRITE },
-	{ SPR_SPRG0 + 1, SPR_GSPRG1, GUEST_READ | GUEST_WRITE },
-	{ SPR_SPRG0 + 2, SPR_GSPRG2, GUEST_READ | GUEST_WRITE },
-	{ SPR_SPRG0 + 3, SPR_GSPRG3, GUEST_READ | GUEST_WRITE },
-	{ SPR_USPRG3, SPR_GSPRG3, GUEST_READ },
-	{ SPR_ESR, SPR_GESR, GUEST_READ | GUEST_WRITE },
-	{ SPR_DEAR, SPR_GDEAR, GUEST_READ | GUEST_WRITE },
-	{ SPR_EPR, SPR_GEPR, GUEST_READ | GUEST_WRITE },
-	{ SPR_PIR, SPR_GPIR, GUEST_READ },
-	{ SPR_GSRR0, SPR_GSRR0, GUEST_READ | GUEST_WRITE },
-	{ SPR_GSRR1, SPR_GSRR1, GUEST_READ | GUEST_WRITE },
-	{ SPR_GSPRG0, SPR_GSPRG0, GUEST_READ | GUEST_WRITE },
-	{ SPR_GSPRG1, SPR_GSPRG1, GUEST_READ | GUEST_WRITE },
-	{ SPR_GSPRG2, SPR_GSPRG2, GUEST_READ | GUEST_WRITE },
-	{ SPR_GSPRG3, SPR_GSPRG3, GUEST_READ | GUEST_WRITE },
-	{ SPR_GESR, SPR_GESR, GUEST_READ | GUEST_WRITE },
-	{ SPR_GDEAR, SPR_GDEAR, GUEST_READ | GUEST_WRITE },
-	{ SPR_GEPR, SPR_GEPR, GUEST_READ | GUEST_WRITE },
-	{ SPR_GPIR, SPR_GPIR, GUEST_READ },
-	{ SPR_GIVPR, SPR_GIVPR, GUEST_READ },
-	{ SPR_GIVOR2, SPR_GIVOR2, GUEST_READ },
-	{ SPR_GIVOR3, SPR_GIVOR3, GUEST_READ },
-	{ SPR_GIVOR4, SPR_GIVOR4, GUEST_READ },
-	{ SPR_GIVOR8, SPR_GIVOR8, GUEST_READ },
-	{ SPR_GIVOR13, SPR_GIVOR13, GUEST_READ },
-	{ SPR_GIVOR14, SPR_GIVOR14, GUEST_READ },
-	{ SPR_SPRG0 + 4, SPR_SPRG0 + 4, GUEST_READ | GUEST_WRITE },
-	{ SPR_SPRG0 + 5, SPR_SPRG0 + 5, GUEST_READ | GUEST_WRITE },
-	{ SPR_SPRG0 + 6, SPR_SPRG0 + 6, GUEST_READ | GUEST_WRITE },
-	{ SPR_SPRG0 + 7, SPR_SPRG0 + 7, GUEST_READ | GUEST_WRITE },
-	{ SPR_USPRG3 + 1, SPR_SPRG0 + 4, GUEST_READ },
-	{ SPR_USPRG3 + 2, SPR_SPRG0 + 5, GUEST_READ },
-	{ SPR_USPRG3 + 3, SPR_SPRG0 + 6, GUEST_READ },
-	{ SPR_USPRG3 + 4, SPR_SPRG0 + 7, GUEST_READ },
-	{ SPR_SPRG9, SPR_SPRG9, GUEST_READ | GUEST_WRITE },	/* U27 */
-	{ SPR_VRSAVE, SPR_VRSAVE, GUEST_READ | GUEST_WRITE },
-	{ SPR_PID, SPR_PID, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS0, SPR_MAS0, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS1, SPR_MAS1, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS2, SPR_MAS2, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS3, SPR_MAS3, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS4, SPR_MAS4, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS6, SPR_MAS6, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS7, SPR_MAS7, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS7_MAS3, SPR_MAS7_MAS3, GUEST_READ | GUEST_WRITE },
-	{ SPR_MAS0_MAS1, SPR_MAS0_MAS1, GUEST_READ | GUEST_WRITE },
-	{ SPR_PVR, SPR_PVR, GUEST_READ },			/* U26 */
-	{ SPR_TBL, SPR_TBL, GUEST_READ },
-	{ SPR_TBU, SPR_TBU, GUEST_READ },
-	{ SPR_ATBL, SPR_ATBL, GUEST_READ },
-	{ SPR_ATBU, SPR_ATBU, GUEST_READ },
-	{ SPR_EPLC, SPR_EPLC, GUEST_READ | GUEST_WRITE },
-	{ SPR_EPSC, SPR_EPSC, GUEST_READ | GUEST_WRITE },
-	{ SPR_XER, SPR_XER, GUEST_READ | GUEST_WRITE },
-	{ SPR_LR, SPR_LR, GUEST_READ | GUEST_WRITE },
-	{ SPR_CTR, SPR_CTR, GUEST_READ | GUEST_WRITE },
-};
+static uint32_t guest_register(uint32_t number, uint32_t move)
+{
+	switch (number) {
+	REACHES(SPR_SRR0, SPR_GSRR0, READ_WRITE)
+	REACHES(SPR_SRR1, SPR_GSRR1, READ_WRITE)
+	REACHES(SPR_SPRG0, SPR_GSPRG0, READ_WRITE)
+	REACHES(SPR_SPRG0 + 1, SPR_GSPRG1, READ_WRITE)
+	REACHES(SPR_SPRG0 + 2, SPR_GSPRG2, READ_WRITE)
+	REACHES(SPR_SPRG0 + 3, SPR_GSPRG3, READ_WRITE)
+	REACHES(SPR_USPRG3, SPR_GSPRG3, GUEST_READ)
+	REACHES(SPR_ESR, SPR_GESR, READ_WRITE)
+	REACHES(SPR_DEAR, SPR_GDEAR, READ_WRITE)
+	REACHES(SPR_EPR, SPR_GEPR, READ_WRITE)
+	REACHES(SPR_PIR, SPR_GPIR, GUEST_READ)
+	REACHES(SPR_GSRR0, SPR_GSRR0, READ_WRITE)
+	REACHES(SPR_GSRR1, SPR_GSRR1, READ_WRITE)
+	REACHES(SPR_GSPRG0, SPR_GSPRG0, READ_WRITE)
+	REACHES(SPR_GSPRG1, SPR_GSPRG1, READ_WRITE)
+	REACHES(SPR_GSPRG2, SPR_GSPRG2, READ_WRITE)
+	REACHES(SPR_GSPRG3, SPR_GSPRG3, READ_WRITE)
+	REACHES(SPR_GESR, SPR_GESR, READ_WRITE)
+	REACHES(SPR_GDEAR, SPR_GDEAR, READ_WRITE)
+	REACHES(SPR_GEPR, SPR_GEPR, READ_WRITE)
+	REACHES(SPR_GPIR, SPR_GPIR, GUEST_READ)
+	REACHES(SPR_GIVPR, SPR_GIVPR, GUEST_READ)
+	REACHES(SPR_GIVOR2, SPR_GIVOR2, GUEST_READ)
+	REACHES(SPR_GIVOR3, SPR_GIVOR3, GUEST_READ)
+	REACHES(SPR_GIVOR4, SPR_GIVOR4, GUEST_READ)
+	REACHES(SPR_GIVOR8, SPR_GIVOR8, GUEST_READ)
+	REACHES(SPR_GIVOR13, SPR_GIVOR13, GUEST_READ)
+	REACHES(SPR_GIVOR14, SPR_GIVOR14, GUEST_READ)
+	REACHES(SPR_SPRG0 + 4, SPR_SPRG0 + 4, READ_WRITE)
+	REACHES(SPR_SPRG0 + 5, SPR_SPRG0 + 5, READ_WRITE)
+	REACHES(SPR_SPRG0 + 6, SPR_SPRG0 + 6, READ_WRITE)
+	REACHES(SPR_SPRG0 + 7, SPR_SPRG0 + 7, READ_WRITE)
+	REACHES(SPR_USPRG3 + 1, SPR_SPRG0 + 4, GUEST_READ)
+	REACHES(SPR_USPRG3 + 2, SPR_SPRG0 + 5, GUEST_READ)
+	REACHES(SPR_USPRG3 + 3, SPR_SPRG0 + 6, GUEST_READ)
+	REACHES(SPR_USPRG3 + 4, SPR_SPRG0 + 7, GUEST_READ)
+	REACHES(SPR_SPRG9, SPR_SPRG9, READ_WRITE)	/* U27 */
+	REACHES(SPR_VRSAVE, SPR_VRSAVE, READ_WRITE)
+	REACHES(SPR_PID, SPR_PID, READ_WRITE)
+	REACHES(SPR_MAS0, SPR_MAS0, READ_WRITE)
+	REACHES(SPR_MAS1, SPR_MAS1, READ_WRITE)
+	REACHES(SPR_MAS2, SPR_MAS2, READ_WRITE)
+	REACHES(SPR_MAS3, SPR_MAS3, READ_WRITE)
+	REACHES(SPR_MAS4, SPR_MAS4, READ_WRITE)
+	REACHES(SPR_MAS6, SPR_MAS6, READ_WRITE)
+	REACHES(SPR_MAS7, SPR_MAS7, READ_WRITE)
+	REACHES(SPR_MAS7_MAS3, SPR_MAS7_MAS3, READ_WRITE)
+	REACHES(SPR_MAS0_MAS1, SPR_MAS0_MAS1, READ_WRITE)
+	REACHES(SPR_PVR, SPR_PVR, GUEST_READ)	/* U26 */
+	REACHES(SPR_TBL, SPR_TBL, GUEST_READ)
+	REACHES(SPR_TBU, SPR_TBU, GUEST_READ)
+	REACHES(SPR_ATBL, SPR_ATBL, GUEST_READ)
+	REACHES(SPR_ATBU, SPR_ATBU, GUEST_READ)
+	REACHES(SPR_EPLC, SPR_EPLC, READ_WRITE)
+	REACHES(SPR_EPSC, SPR_EPSC, READ_WRITE)
+	REACHES(SPR_XER, SPR_XER, READ_WRITE)
+	REACHES(SPR_LR, SPR_LR, READ_WRITE)
+	REACHES(SPR_CTR, SPR_CTR, READ_WRITE)
+	default:
+		return 0;
+	}
+}
 
 static uint32_t spr_number(uint32_t word)
 {
@@ -276,14 +282,12 @@ static int is_hypervisor_spr(uint32_t number)
 	return 0;
 }
 
-/* The register that a guest's move of @number reaches, 0 if it does not reach one. */
+/* The same, if this core has it. */
 static uint32_t guest_reaches(const struct ppc_op *op, uint32_t number, uint32_t move)
 {
-	for (size_t i = 0; i < sizeof(guest_sprs) / sizeof(guest_sprs[0]); i++)
-		if (guest_sprs[i].number == number && guest_sprs[i].moves & move &&
-		    ppc_spr_exists(op->hw, guest_sprs[i].to, move == GUEST_WRITE))
-			return guest_sprs[i].to;
-	return 0;
+	uint32_t to = guest_register(number, move);
+
+	return to && ppc_spr_exists(op->hw, to, move == GUEST_WRITE) ? to : 0;
 }
 
 static struct ppc_end op_spr(const struct ppc_op *op, uint32_t move)
@@ -502,66 +506,69 @@ static struct ppc_end op_mtpmr(const struct ppc_op *op)
 #define OP_WIDE 4u	/* an instruction of 64-bit cores */
 
 struct guest_op_row {
-	uint32_t primary, extended;
 	uint32_t flags;
 	struct ppc_end (*execute)(const struct ppc_op *op);
 	uint32_t operand;	/* what the function takes from the row */
 };
 
-/* mmu-hardware 6 (opcodes), 6.5 (who may) */
-static const struct guest_op_row guest_op_rows[] = {
-	{ 19, 38, OP_TRAPS, op_rfmci, 0 },
-	{ 19, 39, OP_TRAPS, op_rfdi, 0 },
-	{ 19, 50, 0, op_rfi, 0 },
-	{ 19, 51, OP_TRAPS, op_rfci, 0 },
-	{ 19, 102, 0, op_rfgi, 0 },
-	{ 31, 18, 0, op_tlbilx, 0 },
-	{ 31, 29, OP_WIDE, op_load_external, 8 },	/* ldepx */
-	{ 31, 31, 0, op_lwepx, 0 },
-	{ 31, 63, 0, op_cache_external, PYEXIT_CACHE_LOAD },	/* dcbstep */
-	{ 31, 83, 0, op_mfmsr, 0 },
-	{ 31, 95, 0, op_load_external, 1 },	/* lbepx */
-	{ 31, 127, 0, op_cache_external, PYEXIT_CACHE_LOAD },	/* dcbfep */
-	{ 31, 131, 0, op_wrtee, 0 },
-	{ 31, 134, OP_USER, op_data_lock, 0 },	/* dcbtstls */
-	{ 31, 146, 0, op_mtmsr, 0 },
-	{ 31, 157, OP_WIDE, op_store_external, 8 },	/* stdepx */
-	{ 31, 159, 0, op_store_external, 4 },	/* stwepx */
-	{ 31, 163, 0, op_wrteei, 0 },
-	{ 31, 166, OP_USER, op_data_lock, 0 },	/* dcbtls */
-	{ 31, 206, OP_TRAPS, op_msgsnd, 0 },
-	{ 31, 223, 0, op_store_external, 1 },	/* stbepx */
-	{ 31, 230, OP_USER, op_inst_lock, 0 },	/* icblc */
-	{ 31, 238, OP_TRAPS, op_msgclr, 0 },
-	{ 31, 255, 0, op_cache_external, PYEXIT_TOUCH_STORE },	/* dcbtstep */
-	{ 31, 287, 0, op_load_external, 2 },	/* lhepx */
-	{ 31, 319, 0, op_cache_external, PYEXIT_TOUCH_LOAD },	/* dcbtep */
-	{ 31, 334, OP_USER, op_mfpmr, 0 },
-	{ 31, 339, OP_USER, op_mfspr, 0 },
-	{ 31, 390, OP_USER, op_data_lock, 0 },	/* dcblc */
-	{ 31, 415, 0, op_store_external, 2 },	/* sthepx */
-	{ 31, 462, OP_USER, op_mtpmr, 0 },
-	{ 31, 467, OP_USER, op_mtspr, 0 },
-	{ 31, 470, 0, op_dcbi, 0 },
-	{ 31, 486, OP_USER, op_inst_lock, 0 },	/* icbtls */
-	{ 31, 566, OP_TRAPS, op_nothing, 0 },	/* tlbsync */
-	{ 31, 607, 0, op_float_external, 0 },	/* lfdepx */
-	{ 31, 735, 0, op_float_external, 0 },	/* stfdepx */
-	{ 31, 786, OP_TRAPS, op_tlbivax, 0 },
-	{ 31, 850, 0, op_illegal, 0 },		/* tlbsrx., on none of these cores */
-	{ 31, 914, OP_TRAPS, op_tlbsx, 0 },
-	{ 31, 946, OP_TRAPS, op_tlbre, 0 },
-	{ 31, 978, 0, op_tlbwe, 0 },
-	{ 31, 991, 0, op_cache_external, PYEXIT_CACHE_LOAD },	/* icbiep */
-	{ 31, 1023, 0, op_dcbzep, 0 },
-};
+#define GUEST_OP_KEY(primary, extended) ((uint32_t)(primary) << 10 | (extended))
+#define GUEST_OP_ROW(primary, extended, ...)                           \
+	case GUEST_OP_KEY(primary, extended): {                        \
+		static const struct guest_op_row row = { __VA_ARGS__ };\
+		return &row;                                           \
+	}
 
+/* mmu-hardware 6 (opcodes), 6.5 (who may); rows stand in a switch so that the compiler finds them */
 static const struct guest_op_row *decode(uint32_t word)
 {
-	for (size_t i = 0; i < sizeof(guest_op_rows) / sizeof(guest_op_rows[0]); i++)
-		if (guest_op_rows[i].primary == word >> 26 && guest_op_rows[i].extended == (word >> 1 & 0x3ff))
-			return &guest_op_rows[i];
-	return NULL;
+	switch (GUEST_OP_KEY(word >> 26, word >> 1 & 0x3ff)) {
+	GUEST_OP_ROW(19, 38, OP_TRAPS, op_rfmci, 0)
+	GUEST_OP_ROW(19, 39, OP_TRAPS, op_rfdi, 0)
+	GUEST_OP_ROW(19, 50, 0, op_rfi, 0)
+	GUEST_OP_ROW(19, 51, OP_TRAPS, op_rfci, 0)
+	GUEST_OP_ROW(19, 102, 0, op_rfgi, 0)
+	GUEST_OP_ROW(31, 18, 0, op_tlbilx, 0)
+	GUEST_OP_ROW(31, 29, OP_WIDE, op_load_external, 8)	/* ldepx */
+	GUEST_OP_ROW(31, 31, 0, op_lwepx, 0)
+	GUEST_OP_ROW(31, 63, 0, op_cache_external, PYEXIT_CACHE_LOAD)	/* dcbstep */
+	GUEST_OP_ROW(31, 83, 0, op_mfmsr, 0)
+	GUEST_OP_ROW(31, 95, 0, op_load_external, 1)	/* lbepx */
+	GUEST_OP_ROW(31, 127, 0, op_cache_external, PYEXIT_CACHE_LOAD)	/* dcbfep */
+	GUEST_OP_ROW(31, 131, 0, op_wrtee, 0)
+	GUEST_OP_ROW(31, 134, OP_USER, op_data_lock, 0)	/* dcbtstls */
+	GUEST_OP_ROW(31, 146, 0, op_mtmsr, 0)
+	GUEST_OP_ROW(31, 157, OP_WIDE, op_store_external, 8)	/* stdepx */
+	GUEST_OP_ROW(31, 159, 0, op_store_external, 4)	/* stwepx */
+	GUEST_OP_ROW(31, 163, 0, op_wrteei, 0)
+	GUEST_OP_ROW(31, 166, OP_USER, op_data_lock, 0)	/* dcbtls */
+	GUEST_OP_ROW(31, 206, OP_TRAPS, op_msgsnd, 0)
+	GUEST_OP_ROW(31, 223, 0, op_store_external, 1)	/* stbepx */
+	GUEST_OP_ROW(31, 230, OP_USER, op_inst_lock, 0)	/* icblc */
+	GUEST_OP_ROW(31, 238, OP_TRAPS, op_msgclr, 0)
+	GUEST_OP_ROW(31, 255, 0, op_cache_external, PYEXIT_TOUCH_STORE)	/* dcbtstep */
+	GUEST_OP_ROW(31, 287, 0, op_load_external, 2)	/* lhepx */
+	GUEST_OP_ROW(31, 319, 0, op_cache_external, PYEXIT_TOUCH_LOAD)	/* dcbtep */
+	GUEST_OP_ROW(31, 334, OP_USER, op_mfpmr, 0)
+	GUEST_OP_ROW(31, 339, OP_USER, op_mfspr, 0)
+	GUEST_OP_ROW(31, 390, OP_USER, op_data_lock, 0)	/* dcblc */
+	GUEST_OP_ROW(31, 415, 0, op_store_external, 2)	/* sthepx */
+	GUEST_OP_ROW(31, 462, OP_USER, op_mtpmr, 0)
+	GUEST_OP_ROW(31, 467, OP_USER, op_mtspr, 0)
+	GUEST_OP_ROW(31, 470, 0, op_dcbi, 0)
+	GUEST_OP_ROW(31, 486, OP_USER, op_inst_lock, 0)	/* icbtls */
+	GUEST_OP_ROW(31, 566, OP_TRAPS, op_nothing, 0)	/* tlbsync */
+	GUEST_OP_ROW(31, 607, 0, op_float_external, 0)	/* lfdepx */
+	GUEST_OP_ROW(31, 735, 0, op_float_external, 0)	/* stfdepx */
+	GUEST_OP_ROW(31, 786, OP_TRAPS, op_tlbivax, 0)
+	GUEST_OP_ROW(31, 850, 0, op_illegal, 0)	/* tlbsrx., on none of these cores */
+	GUEST_OP_ROW(31, 914, OP_TRAPS, op_tlbsx, 0)
+	GUEST_OP_ROW(31, 946, OP_TRAPS, op_tlbre, 0)
+	GUEST_OP_ROW(31, 978, 0, op_tlbwe, 0)
+	GUEST_OP_ROW(31, 991, 0, op_cache_external, PYEXIT_CACHE_LOAD)	/* icbiep */
+	GUEST_OP_ROW(31, 1023, 0, op_dcbzep, 0)
+	default:
+		return NULL;
+	}
 }
 
 #define EHPRIV_EXTENDED 270u
