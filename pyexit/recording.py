@@ -249,7 +249,7 @@ class _Recorder:
     # The state, field by field
 
     def _look(self) -> None:
-        """Registers of a thread that an engine has changed without asking, through a view of the record."""
+        """Registers of threads that were written since the last verb, or changed through a view of them."""
         start, size = self._threads
         now = self._inner.read(start, size)
         if now != self._seen:
@@ -263,7 +263,12 @@ class _Recorder:
 
     def write_all(self, places: Sequence[tuple[int, bytes]]) -> None:
         """Several writes as one act."""
-        changes = [self._delta(at, self._inner.read(at, len(data)), data) for at, data in places]
+        start, size = self._threads
+        changes = [
+            self._delta(at, self._inner.read(at, len(data)), data)
+            for at, data in places
+            if not start <= at < start + size  # _look() finds those
+        ]
         before = self._inner.state() if None in changes else b""
         self._inner.write_all(places)
         if before:
