@@ -31,22 +31,31 @@ cdef inline {_ULL} _shr({_ULL} value, {_ULL} count) noexcept:
     return value >> count if count < 64 else 0
 """
 
-#: What a NamedTuple does besides holding its fields.
+#: What every record has besides its fields; a NamedTuple is its values in order as well.
+_METHODS = """
+def _values(self):
+    return ({values})
+def __eq__(self, other):
+    return self._values() == other._values() if isinstance(other, {name}) else {otherwise}
+def _replace(self, **changes):
+    return {name}(**{{**dict(zip({names}, self._values())), **changes}})
+"""
 _TUPLE_METHODS = """
 def __iter__(self):
-    return iter({values})
+    return iter(self._values())
 def __len__(self):
     return {count}
 def __getitem__(self, index):
-    return {values}[index]
+    return self._values()[index]
 def __hash__(self):
-    return hash({values})
+    return hash(self._values())
 """
-_METHODS = """
-def __eq__(self, other):
-    return {values} == {others} if isinstance(other, {name}) else {otherwise}
-def _replace(self, **changes):
-    return {name}(**{{**{fields}, **changes}})
+#: Makes a dataclass: machines are made seldom, and to parse a hundred arguments one by one is much code.
+_INIT = """
+def __init__(self, *args, **values):
+    {defaults}
+    for name, value in [*zip({names}, args), *values.items()]:
+        setattr(self, name, value)
 """
 
 
@@ -173,12 +182,11 @@ class Writer(ast.NodeTransformer):
         own = [field for field in record.fields.values() if not field.inherited]
         lines = [f"    cdef {public} {c_type(field.type, self.spelled)} {field.name}" for field in own]
         self.pxd += [f"cdef class {name}{base}:", *(lines or ["    pass"])]
-        values, others = (f"({''.join(f'{who}.{n}, ' for n in names)})" for who in ("self", "other"))
-        pairs = "{" + ", ".join(f"'{n}': self.{n}" for n in names) + "}"
-        otherwise = f"{values} == other" if record.is_tuple else "NotImplemented"
-        text = _METHODS.format(values=values, others=others, name=name, fields=pairs, otherwise=otherwise)
+        values = "".join(f"self.{name}, " for name in names)
+        otherwise = "self._values() == other" if record.is_tuple else "NotImplemented"
+        text = _METHODS.format(values=values, name=name, names=tuple(names), otherwise=otherwise)
         if record.is_tuple:
-            text += _TUPLE_METHODS.format(values=values, count=len(names))
+            text += _TUPLE_METHODS.format(count=len(names))
         body = [*self._init(record), *parse(text)]
         body += [self.visit(item) for item in record.node.body if isinstance(item, ast.FunctionDef)]
         made = parse(f"class {name}{base}: pass")
@@ -189,15 +197,21 @@ class Writer(ast.NodeTransformer):
 
     def _init(self, record: Any) -> list[ast.stmt]:
         """__init__, with the defaults and factories of the fields."""
-        args, stores = [], []
-        for field in record.fields.values():
-            default, factory = field.default, field.factory
-            args.append(f"{field.name}=None" if factory else field.name)
-            if default is not None:
-                args[-1] = f"{field.name}={ast.unparse(self.visit(default))}"
-            made = f"({ast.unparse(self.visit(factory))})() if {field.name} is None else " if factory else ""
-            stores.append(f"    self.{field.name} = {made}{field.name}")
-        return parse(f"def __init__(self, {', '.join(args)}):\n" + "\n".join(stores or ["    pass"]))
+        fields = record.fields.values()
+        made = {
+            item.name: ast.unparse(self.visit(item.default)) for item in fields if item.default is not None
+        }
+        if record.is_tuple:
+            args = ", ".join(
+                f"{item.name}={made[item.name]}" if item.name in made else item.name for item in fields
+            )
+            stores = [f"    self.{item.name} = {item.name}" for item in fields]
+            return parse(f"def __init__(self, {args}):\n" + "\n".join(stores))
+        factories = {
+            item.name: f"({ast.unparse(self.visit(item.factory))})()" for item in fields if item.factory
+        }
+        defaults = [f"self.{name} = {value}" for name, value in (made | factories).items()]
+        return parse(_INIT.format(defaults="; ".join(defaults or ["pass"]), names=tuple(record.fields)))
 
     def _factory_of(self, record: Any) -> list[ast.stmt]:
         """A C function that makes a record without the price of a call of its type."""
@@ -258,10 +272,15 @@ class Writer(ast.NodeTransformer):
         return made
 
     def _comprehension(self, node: Any) -> ast.AST:
-        """Its targets are objects, but known records."""
+        """Its targets are objects, but of known type."""
         outer, self.scope = self.scope, self.scope.inside(node)
-        made = self.generic_visit(node)
+        for part in node.generators:
+            part.iter, part.ifs = self.v(part.iter), [self.test(condition) for condition in part.ifs]
+        for name in ("elt", "key", "value"):
+            if hasattr(node, name):
+                setattr(node, name, self.v(getattr(node, name)))
         self.scope = outer
+        made: ast.AST = node
         return made
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyexit.ref.events import EVENT_MULTI_HIT
@@ -102,16 +101,15 @@ def entry_matches(hw: Hardware, core: int, place: Place, ea: int, space: Space) 
     )
 
 
-def candidates(hw: Hardware, core: int, ea: int) -> Iterator[Place]:
+def candidates(hw: Hardware, core: int, ea: int) -> list[Place]:
     """The valid entries that `ea` can have, in the order of the search (mmu-hardware 5.3)."""
     params, tlb0, tlb1 = hw.params, hw.htlb0[core], hw.htlb1[core]
     first = set_of(params, ea) * params.tlb0_ways
-    for entry in range(first, first + params.tlb0_ways):
-        if tlb0.mas1[entry] & MAS1_V:
-            yield Place(0, entry)
-    for entry in range(params.tlb1_entries):
-        if tlb1.mas1[entry] & MAS1_V:
-            yield Place(1, entry)
+    ways, entries1 = range(first, first + params.tlb0_ways), range(params.tlb1_entries)
+    return [
+        *[Place(0, entry) for entry in ways if tlb0.mas1[entry] & MAS1_V],
+        *[Place(1, entry) for entry in entries1 if tlb1.mas1[entry] & MAS1_V],
+    ]
 
 
 def ppc_tlb_search(hw: Hardware, core: int, ea: int, space: Space) -> list[Place]:
