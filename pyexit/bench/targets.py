@@ -249,19 +249,19 @@ def compiled() -> Iterator[Target]:
         yield Target("refc against ref", None, 5, at_least=True, note="refc is not built here")
         return
     for what, loop in (("fetch", per_reference_fetch), ("HV_PRIV exit", per_reference_exit)):
-        found = interleaved({name: loop(name) for name in ("ref", "refc")}, rounds=7)
+        found = interleaved({name: loop(name) for name in ("ref", "refc")}, rounds=41)
         note = f"{found['ref'].ns / 1000:.0f} us, {found['refc'].ns / 1000:.0f} us"
         ratio = found["ref"].ns / found["refc"].ns
         yield Target(f"refc against ref, {what}", ratio, 5, at_least=True, note=note)
 
 
-def per_reference_fetch(backend: str, times: int = 200) -> Callable[[], float]:
+def per_reference_fetch(backend: str, times: int = 20) -> Callable[[], float]:
     """ns of one fetch on a backend that has no loop in C; the entry is the last of 64."""
     m = prepare(backend=backend)
     return per_call(m, "kvmppc_load_last_inst", 0, 0, times=times)
 
 
-def per_reference_exit(backend: str, times: int = 100) -> Callable[[], float]:
+def per_reference_exit(backend: str, times: int = 10) -> Callable[[], float]:
     """ns of one whole HV_PRIV exit on such a backend."""
     m = prepare(backend=backend)
     m.enter(0)
