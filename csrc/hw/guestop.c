@@ -38,7 +38,7 @@ static uint64_t ra_rb(const struct ppc_op *op)
 	return ppc_ea(op->hw, op->thread, (ra ? op->t->gpr[ra] : 0) + op->t->gpr[rb]);
 }
 
-static struct ppc_end advance(const struct ppc_op *op, struct ppc_end end)
+PPC_FOLDED struct ppc_end advance(const struct ppc_op *op, struct ppc_end end)
 {
 	if (end.outcome == PYEXIT_DONE)
 		op->t->pc = ppc_ea(op->hw, op->thread, op->t->pc + 4);
@@ -149,7 +149,7 @@ static struct ppc_end op_rfmci(const struct ppc_op *op)
 #define READ_WRITE (GUEST_READ | GUEST_WRITE)
 
 /* mmu-hardware 6.5, rows "renamed", "own numbers" and "plain"; every other SPR of the core traps */
-static uint32_t guest_register(uint32_t number, uint32_t move)
+PPC_FOLDED uint32_t guest_register(uint32_t number, uint32_t move)
 {
 	switch (number) {
 	REACHES(SPR_SRR0, SPR_GSRR0, READ_WRITE)
@@ -251,7 +251,7 @@ static uint64_t guest_value(const struct ppc_op *op, uint32_t number, uint64_t v
 	return (value & ~fixed) | (old & fixed);
 }
 
-static struct ppc_end move_spr(const struct ppc_op *op, uint32_t number, uint32_t move)
+PPC_FOLDED struct ppc_end move_spr(const struct ppc_op *op, uint32_t number, uint32_t move)
 {
 	struct ppc_end end;
 	uint64_t value;
@@ -283,14 +283,14 @@ static int is_hypervisor_spr(uint32_t number)
 }
 
 /* The same, if this core has it. */
-static uint32_t guest_reaches(const struct ppc_op *op, uint32_t number, uint32_t move)
+PPC_FOLDED uint32_t guest_reaches(const struct ppc_op *op, uint32_t number, uint32_t move)
 {
 	uint32_t to = guest_register(number, move);
 
 	return to && ppc_spr_exists(op->hw, to, move == GUEST_WRITE) ? to : 0;
 }
 
-static struct ppc_end op_spr(const struct ppc_op *op, uint32_t move)
+PPC_FOLDED struct ppc_end op_spr(const struct ppc_op *op, uint32_t move)
 {
 	uint32_t number = spr_number(op->word), to;
 
