@@ -39,7 +39,7 @@ PLACES = (
 )
 PERMS = (0x3F, 0x3F, 0x3F, 0x15, 0x05, 0x01, 0x11, 0x0F)
 ATTRIBUTES = (0x4, 0x4, 0x6, 0x5, 0xC, 0x0, 0x1F)
-OFFSETS = (0, 0x234, 0xFF8, 0xFFC)
+OFFSETS = (0, 0x234, 0xFF8, 0xFFC, 0x13000)
 VALUES = (0, 1, 0x80, 0x8000, 0xDEADBEEF, 0xFFFFFFFF, 0x7FFFFFFF)
 
 #: Extended opcodes of loads and stores (31), and primary ones, with D-forms.
@@ -96,7 +96,7 @@ class Guest:
             m.mmap(HVA + gpa, size, gpa, **kind)
             m.set_user_memory_region(slot, gpa, size, HVA + gpa)
         m.set({"vcpu.arch.shared.msr": GS | EE, "vcpu.arch.pid": 5, "host.irq_enabled": 1})
-        m["host.tlbcam_index"] = 58  # five slots of host TLB1, so that they are taken in turn
+        m["host.tlbcam_index"] = 61  # two slots of host TLB1, so that they are taken in turn
         m.set({"vcpu.arch.ivpr": 0x00700000} | {f"vcpu.arch.ivor[{n}]": 0x100 for n in range(64)})
         m.set({"vcpu.arch.regs.nip": PC, "vcpu.arch.last_inst": 0xFFFFFFFF})
 
@@ -243,8 +243,8 @@ class Guest:
     def _entry(self) -> tuple[int, int, int, int]:
         """An entry of the guest's TLBs, the address that is its own, and its TID and space."""
         if self.pick((0, 1)):
-            esel = self.pick((3, 4, 5, 14, 15))
-            return 1, esel, 0x10000000 * (esel % 11 + 1), self.pick((0, 5)) << 16 | self.pick((0, 0, TS))
+            region, esel = self.pick(((1, 3), (2, 4), (3, 5), (4, 14), (5, 15)))
+            return 1, esel, region << 28, self.pick((0, 5)) << 16 | self.pick((0, 0, TS))
         page = self.pick(range(6))
         ea = 0xE0000000 + (page // 2) * 0x1000 + (page % 2) * 0x80000
         return 0, page % 2, ea, self.pick((0, 5, 5)) << 16 | self.pick((0, 0, TS))
