@@ -304,5 +304,6 @@ def machine(model: str, backend: str, invariants: bool = True) -> Machine:
 
 #: How often each kind of step is taken.
 STEPS: tuple[Callable[[Guest], None], ...] = (
-    *(Guest.execute,) * 14, *(Guest.touch,) * 3, Guest.device, Guest.device, Guest.notify, Guest.disturb, Guest.leave,
+    *(Guest.execute,) * 14, *(Guest.touch,) * 3, Guest.device, Guest.device,
+    Guest.notify, Guest.disturb, Guest.leave,
 )  # fmt: skip
