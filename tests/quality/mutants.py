@@ -165,7 +165,6 @@ MUTANTS = (
         "max(tsize & ~1, _TSIZE_4K) + 2",
         BOTH,
     ),
-    Mutant("device mapping beyond the slot", "kvm.stlb", "_pfnmap_block", "first + pages <= end and ", ""),
     Mutant("flag TLB0 forgotten", "kvm.stlb", "_tlb1_map", "| E500_TLB_TLB0", "", BOTH),
     Mutant("flag BITMAP forgotten", "kvm.stlb", "_take_slot", "| E500_TLB_BITMAP", "", BOTH),
     Mutant("bitmap forgotten", "kvm.stlb", "_take_slot", "| 1 << slot", "", BOTH),
