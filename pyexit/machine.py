@@ -251,8 +251,9 @@ class Machine(Userspace):
     `sw_tlb`: each vcpu has room for KVM_CAP_SW_TLB; without it KVM_ENABLE_CAP of that finds no memory.
     `invariants`: call(), enter(), exit() and exits() end with check_invariants(), and raise InvariantError.
     Of native only, and never seen but in its speed: `search`, the form of the TLB search: auto, scalar,
-    sse41, avx2, avx512, neon; `lookaside`, the pages of code that each vcpu's fetch remembers: a power of
-    two, "off", or "checked" (each hit compared with a search); by default PYEXIT_LOOKASIDE, else 1024.
+    sse41, avx2, avx512, neon; by default the environment's PYEXIT_SEARCH, else auto. `lookaside`, the pages
+    of code that each vcpu's fetch remembers: a power of two, "off", or "checked" (each hit compared with a
+    search); by default PYEXIT_LOOKASIDE, else 1024.
     """
 
     def __init__(
@@ -273,7 +274,7 @@ class Machine(Userspace):
         events: int = 4096,
         handler: str = "merged",
         sw_tlb: bool = False,
-        search: str = "auto",
+        search: str | None = None,
         lookaside: int | str | None = None,
         invariants: bool = False,
     ) -> None:

@@ -63,13 +63,14 @@ def make_options(
     registers: Mapping[str, int | None],
     handler: str = "merged",
     sw_tlb: bool = False,
-    search: str = "auto",
+    search: str | None = None,
     lookaside: int | str | None = None,
 ) -> Options:
     """Options for a backend; ValueError or TypeError if an argument is not valid."""
     choose("model", model, MODELS)
     choose("fetch strategy", fetch, FETCHES)
     choose("exit handler", handler, HANDLERS)
+    search = _search_name(search)
     choose("search", search, SEARCHES)
     if not isinstance(sw_tlb, bool):
         raise TypeError(f"sw_tlb is a bool, not {type(sw_tlb).__name__}")
@@ -95,6 +96,11 @@ def make_options(
         lookaside=_lookaside(lookaside),
         lookaside_checked=_lookaside_name(lookaside) == "checked",
     )
+
+
+def _search_name(value: str | None) -> str:
+    """None is what PYEXIT_SEARCH says, else the best that the processor has."""
+    return os.environ.get("PYEXIT_SEARCH") or "auto" if value is None else value
 
 
 def _lookaside_name(value: int | str | None) -> int | str:

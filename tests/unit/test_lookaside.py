@@ -21,6 +21,16 @@ def test_environment_names_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
         Machine("e500mc", ram=())
 
 
+def test_environment_names_the_default_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An argument goes before it; a wrong name is refused as an argument's is."""
+    monkeypatch.setenv("PYEXIT_SEARCH", "scalar")
+    assert Machine("e500mc", backend="native", ram=()).search == "scalar"
+    monkeypatch.setenv("PYEXIT_SEARCH", "fast")
+    with pytest.raises(ValueError, match="no search 'fast'"):
+        Machine("e500mc", ram=())
+    assert Machine("e500mc", backend="native", search="scalar", ram=()).search == "scalar"
+
+
 @pytest.mark.parametrize("search", ["scalar", "auto"])
 def test_a_hit_leaves_what_a_search_leaves(search: str) -> None:
     """State, counts and events, after the first fetch and the second."""
