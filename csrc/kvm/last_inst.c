@@ -187,7 +187,7 @@ static uint32_t fetch_again(struct pyexit_machine *machine, uint32_t vcpu, uint3
 	(void)ppc_tlbsx_answer(hw, thread, (ulong_t)arch->regs.nip, &hits);
 	spr->MAS5 = 0;
 	spr->MAS8 = 0;
-	ppc_event(&hw->events, PYEXIT_EVENT_KMAP, 0, line->pfn, 0, 0);
+	ppc_event(&hw->events, PYEXIT_EVENT_KMAP, 0, line->context & KVMPPC_LOOKASIDE_PFN, 0, 0);
 	ops[PYEXIT_OP_MTSPR] += 4;
 	ops[PYEXIT_OP_MFSPR] += 4;
 	ops[PYEXIT_OP_PAGE_MAP]++;

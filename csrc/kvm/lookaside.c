@@ -4,13 +4,21 @@
 #include "../hw/tlb.h"
 #include "../hw/tlbops.h"
 
-/* PID, LPID, and the bits of MSR and MMUCFG that the search and the tests look at. */
+/* No context has the bits of the page number set. */
+#define NO_CONTEXT UINT64_MAX
+
+/*
+ * PID, LPID, and the bits of MSR and MMUCFG that the search and the tests
+ * look at.  No processor has a wider PID or LPID, but the state block may.
+ */
 static uint64_t kvmppc_lookaside_context(const struct pyexit_arch *arch, uint32_t lpid)
 {
 	uint64_t bits = (arch->shared.msr & MSR_IS ? 1u : 0) | (arch->shared.msr & MSR_PR ? 2u : 0) |
 			(arch->mmucfg & MMUCFG_MAVN) << 2;
 
-	return arch->pid | (uint64_t)(lpid & 0xffffffu) << 32 | bits << 56;
+	if ((arch->pid | lpid) >> 16)
+		return NO_CONTEXT;
+	return (uint64_t)arch->pid << 48 | (uint64_t)lpid << 32 | bits << 28;
 }
 
 static struct kvmppc_lookaside *line_of(const struct pyexit_machine *machine, uint32_t vcpu)
@@ -30,7 +38,7 @@ static const struct kvmppc_lookaside *kvmppc_lookaside_find(const struct pyexit_
 	if (!machine->lookaside_lines || machine->actions)
 		return NULL;
 	line = line_of(machine, vcpu);
-	if (line->generation != machine->hw.generation || line->context != context)
+	if (line->generation != machine->hw.generation || (line->context & ~KVMPPC_LOOKASIDE_PFN) != context)
 		return NULL;
 	return (line->page ^ pc) >> PPC_PAGE_SHIFT ? NULL : line;
 }
@@ -42,13 +50,13 @@ static void kvmppc_lookaside_keep(struct pyexit_machine *machine, uint32_t vcpu,
 	const struct pyexit_ram *ram = ppc_ram(&machine->hw.memory, addr);
 	uint64_t pc = (ulong_t)machine->vcpu[vcpu].arch.regs.nip, offset = addr & (PYEXIT_PAGE_SIZE - 1);
 
-	if (!machine->lookaside_lines || machine->actions || !ram || (addr ^ pc) & (PYEXIT_PAGE_SIZE - 1))
+	if (!machine->lookaside_lines || machine->actions || !ram || (addr ^ pc) & (PYEXIT_PAGE_SIZE - 1) ||
+	    context == NO_CONTEXT)
 		return;
 	*line_of(machine, vcpu) = (struct kvmppc_lookaside){
 		.page = (pc & ~(uint64_t)(PYEXIT_PAGE_SIZE - 1)) | (entry >> 16) << 11 | (entry & 0x7ff),
-		.context = context,
+		.context = context | addr >> PPC_PAGE_SHIFT,
 		.generation = machine->hw.generation,
-		.pfn = addr >> PPC_PAGE_SHIFT,
 		.host = ram->host + (addr - offset - ram->base),
 	};
 }

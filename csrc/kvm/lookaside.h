@@ -12,7 +12,10 @@
 
 #include "vcpu.h"
 
+/* Where a line's context holds the real page number; above it stand PID, LPID and four flags. */
+#define KVMPPC_LOOKASIDE_PFN (((uint64_t)1 << (PYEXIT_REAL_BITS - PPC_PAGE_SHIFT)) - 1)
 
+_Static_assert(KVMPPC_LOOKASIDE_PFN == 0xfffffff, "28 bits: the flags begin at bit 28");
 
 /* What a fetch depends on, besides the page and the generation. */
 static uint64_t kvmppc_lookaside_context(const struct pyexit_arch *arch, uint32_t lpid);

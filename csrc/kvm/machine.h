@@ -55,11 +55,12 @@ struct pyexit_width {
 /* One line of kvm/lookaside: a page of the guest's code, and what its fetch came to. */
 struct kvmppc_lookaside {
 	uint64_t page;			/* of the pc; bits 11:0 name the TLB entry */
-	uint64_t context;
+	uint64_t context;		/* bits 27:0 hold the real page number */
 	uint64_t generation;
-	uint64_t pfn;
 	const uint8_t *host;		/* the page in the memory of whoever lends RAM */
 };
+
+_Static_assert(sizeof(struct kvmppc_lookaside) <= 32, "1,024 lines and a vcpu's records fit in 48 KiB");
 
 static inline uint32_t kvmppc_lookaside_entry(const struct kvmppc_lookaside *line)
 {
