@@ -34,7 +34,7 @@ def test_environment_names_the_default_search(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("search", ["scalar", "auto"])
 @pytest.mark.parametrize("pid", [5, 0x4005, 0x10005])
 def test_a_hit_leaves_what_a_search_leaves(search: str, pid: int) -> None:
-    """State, counts and events, after the first fetch and the second; also of a PID wider than any core has."""
+    """State, counts and events, after the first fetch and the second; also of a PID that no core can hold."""
     off, on = (prepare(lookaside=value, search=search, events=64) for value in ("off", "checked"))
     for m in (off, on):
         m["vcpu.arch.pid"] = pid
