@@ -841,17 +841,8 @@ class Scope:
             is_number(self.infer(node)) or isinstance(node, ast.BinOp)
         ):
             return False
-        if isinstance(node, ast.Name):
-            function = self.function
-            return (
-                function is not None
-                and function.direct
-                and self.is_outermost
-                and node.id not in self._objects
-            )
-        if isinstance(node, ast.Attribute):
-            kind = self.infer(node.value)
-            return kind is not None and kind[0] == "c"
+        if isinstance(node, ast.Name | ast.Attribute):
+            return self._place_in_c(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             function = self.program.functions.get(self.module.resolve(node.func.id))
             if function is not None:
@@ -865,6 +856,14 @@ class Scope:
             return self.in_c(node.body) and self.in_c(node.orelse)
         return False
 
+    def _place_in_c(self, node: ast.Name | ast.Attribute) -> bool:
+        """Whether a name is a C variable, or an attribute a field of a record."""
+        if isinstance(node, ast.Attribute):
+            kind = self.infer(node.value)
+            return kind is not None and kind[0] == "c"
+        function = self.function
+        return function is not None and function.direct and self.is_outermost and node.id not in self._objects
+
     def _leaf_in_c(self, node: ast.expr) -> bool:
         """Whether a part of an operation is in C, so that the whole had better be."""
         if isinstance(node, ast.BinOp):
@@ -876,17 +875,8 @@ class Scope:
 
     def is_typed(self, node: ast.expr) -> bool:
         """Whether Cython knows by itself that an expression is a record."""
-        if isinstance(node, ast.Name):
-            function = self.function
-            return (
-                function is not None
-                and function.direct
-                and self.is_outermost
-                and node.id not in self._objects
-            )
-        if isinstance(node, ast.Attribute):
-            kind = self.infer(node.value)
-            return kind is not None and kind[0] == "c"
+        if isinstance(node, ast.Name | ast.Attribute):
+            return self._place_in_c(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             function = self.program.functions.get(self.module.resolve(node.func.id))
             return function is not None and function.direct
